@@ -1,0 +1,24 @@
+#ifndef TRIMTAB_CLIENT_COMMANDS_COMMAND_H_
+#define TRIMTAB_CLIENT_COMMANDS_COMMAND_H_
+
+#include <functional>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+
+namespace trimtab {
+
+// What the command line chose to do; set while it is parsed.
+using Chosen = std::function<absl::Status()>;
+
+// Each adds one sub-command to `app`. `chosen` must outlive the parse.
+void AddSummarize(CLI::App& app, Chosen* chosen);
+void AddInfo(CLI::App& app, Chosen* chosen);
+void AddInspect(CLI::App& app, Chosen* chosen);
+void AddImport(CLI::App& app, Chosen* chosen);
+
+inline constexpr char kDefaultServer[] = "127.0.0.1:50051";
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_CLIENT_COMMANDS_COMMAND_H_

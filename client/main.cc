@@ -1,0 +1,47 @@
+// trimtab: the command line.
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "client/commands/command.h"
+#include "client/version.h"
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+constexpr char kFooter[] =
+    "Exit codes: 0 when all went well; 1 when a call, a file or a checkpoint failed, with one line on the standard error;\n"
+    "2 for a command line that cannot be used.";
+
+int Complain(absl::string_view message, int code) {
+  std::cerr << absl::StrCat("trimtab: ", absl::StrReplaceAll(message, {{"\n", " "}}), "\n");
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Steer a summary: calls trimtabd, runs checkpoints without it, makes them and looks inside.", "trimtab");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.set_version_flag("--version", absl::StrCat("trimtab ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
+  trimtab::Chosen chosen;
+  trimtab::AddSummarize(app, &chosen);
+  trimtab::AddInfo(app, &chosen);
+  trimtab::AddInspect(app, &chosen);
+  trimtab::AddImport(app, &chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::Error& error) {
+    return Complain(absl::StrCat(error.what(), " (see trimtab --help)"), kUsage);
+  }
+  const absl::Status status = chosen();
+  if (status.ok()) return 0;
+  return Complain(absl::StrCat(absl::StatusCodeToString(status.code()), ": ",
+                               absl::string_view(status.message())),
+                  kFailed);
+}

@@ -1,0 +1,21 @@
+#ifndef TRIMTAB_CLIENT_RICH_STATUS_H_
+#define TRIMTAB_CLIENT_RICH_STATUS_H_
+
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "grpcpp/support/status.h"
+
+namespace trimtab {
+
+// A gRPC status with the google.rpc details it carries: the field at fault is kept as model/field_error.h keeps it
+// (FieldOf finds it), and the message names it where it does not yet.
+absl::Status FromGrpc(const grpc::Status& status);
+
+// The server's RetryInfo, if it sent one.
+std::optional<absl::Duration> RetryDelayOf(const grpc::Status& status);
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_CLIENT_RICH_STATUS_H_

@@ -1,0 +1,137 @@
+// The arithmetic that T5 and CLP need, behind one interface with a body per device.
+//
+// All pointers are addresses in the backend's own memory (host memory for "reference" and "cpu"). Matrices of
+// activations are row-major float32 with an explicit row stride in elements. Accumulation is always float32.
+//
+// Batch invariance: every output element is computed by the same additions in the same order whatever the number
+// of rows, so a request gets the same bits alone and in any batch.
+//
+// Thread-safety: Mix, Pack and the size queries may be called from any thread at any time. All other operations
+// belong to one engine thread at a time.
+#ifndef TRIMTAB_KERNELS_BACKEND_H_
+#define TRIMTAB_KERNELS_BACKEND_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "kernels/buffer.h"
+
+namespace trimtab {
+
+// A weight matrix W of a linear layer y = x W^T, in the layout its backend packed it to. Does not own.
+struct PackedMatrix {
+  const float* data = nullptr;
+  int64_t out = 0;  // Rows of W: features produced.
+  int64_t in = 0;   // Columns of W: features consumed.
+  friend bool operator==(const PackedMatrix&, const PackedMatrix&) = default;
+};
+
+// A row-major block of activations. Does not own.
+struct Rows {
+  float* data = nullptr;
+  int64_t count = 0;   // Rows.
+  int64_t stride = 0;  // Elements from one row to the next.
+  float* row(int64_t i) const { return data + i * stride; }
+};
+
+enum class Accumulate { kStore, kAdd };
+enum class Activation { kRelu, kGeluNew, kGelu, kSilu };
+
+// T5's additive attention bias by clipped distance: bias[h * (2 * reach + 1) + reach + clamp(key - query)].
+// `table` is (heads, 2 * reach + 1), or null for no bias.
+struct RelativeBias {
+  const float* table = nullptr;
+  int32_t reach = 0;
+};
+
+// One sequence of a ragged encoder batch: rows [begin, begin + length) of q, k, v and out.
+struct EncoderSequence {
+  int64_t begin = 0;
+  int64_t length = 0;
+  RelativeBias bias;
+};
+
+struct EncoderAttention {
+  Rows q, k, v, out;  // (rows, heads * head_dim) each.
+  int32_t heads = 0;
+  int32_t head_dim = 0;
+  std::span<const EncoderSequence> sequences;
+};
+
+// One query row against the keys and values it may see.
+struct DecodeQuery {
+  const float* keys = nullptr;    // (length, heads * head_dim), rows `row_stride` apart.
+  const float* values = nullptr;  // Same shape and stride.
+  int64_t row_stride = 0;
+  int32_t length = 0;    // Keys visible, >= 1.
+  int32_t position = 0;  // Of the query, for the bias.
+  RelativeBias bias;
+};
+
+struct DecodeAttention {
+  Rows q, out;  // (rows, heads * head_dim).
+  int32_t heads = 0;
+  int32_t head_dim = 0;
+  std::span<const DecodeQuery> queries;  // One per row.
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual absl::string_view name() const = 0;
+
+  // Zeroed memory, 64-byte aligned. ResourceExhausted when there is none.
+  virtual absl::StatusOr<Buffer> Allocate(int64_t elements) = 0;
+
+  // Elements of the packed form of an (out, in) matrix; includes padding.
+  virtual int64_t PackedElements(int64_t out, int64_t in) const = 0;
+  // Packs row-major `w` (out, in) into `packed` (PackedElements(out, in)). Packing only moves elements and pads
+  // with zeros, so Mix may run on packed memory.
+  virtual void Pack(const float* w, int64_t out, int64_t in, float* packed) const = 0;
+
+  // out[i] = sum_j coefficients[j] * sets[j][i] in one pass over memory (paper eq. 3). A set whose coefficient is 0
+  // is never read, and the first product is not added to anything, so one coefficient of 1 copies bit for bit.
+  // REQUIRES: sets.size() == coefficients.size() > 0, some coefficient is not 0; `out` overlaps no set.
+  virtual void Mix(std::span<const float* const> sets, std::span<const float> coefficients, int64_t n,
+                   float* out) const = 0;
+
+  // y = x W^T, or y += x W^T. REQUIRES: x.count == y.count; x and y do not overlap.
+  virtual void MatMul(Rows x, const PackedMatrix& w, Rows y, Accumulate mode) = 0;
+
+  // y = x / sqrt(mean(x^2) + epsilon) * gain, per row (T5's norm: no mean, no bias). y may be x.
+  virtual void RmsNorm(Rows x, int64_t dim, const float* gain, float epsilon, Rows y) = 0;
+
+  // out = activation(gate), times `up` where up.data is not null. out may be gate.
+  virtual void Activate(Activation activation, Rows gate, Rows up, int64_t dim, Rows out) = 0;
+
+  // out.row(i) = sum_j coefficients[j] * sets[j][ids[i]], with the order of additions of Mix.
+  virtual void Embed(std::span<const float* const> sets, std::span<const float> coefficients, int64_t dim,
+                     std::span<const int32_t> ids, Rows out) = 0;
+
+  // Copies row i (`dim` elements) to destinations[i]: how new keys and values reach their slots.
+  virtual void Scatter(Rows rows, int64_t dim, std::span<float* const> destinations) = 0;
+  virtual void Copy(const float* source, int64_t n, float* destination) = 0;
+  // The same values where the host can read and write them: in place for host backends, else a staging copy that the
+  // next call overwrites.
+  virtual float* OnHost(float* data, int64_t n) = 0;
+
+  // softmax(q k^T + bias) v per sequence and head; scores are not scaled (T5).
+  virtual void Attend(const EncoderAttention& args) = 0;
+  virtual void Attend(const DecodeAttention& args) = 0;
+};
+
+// Scalar loops that read like the formulas: the oracle of every other body.
+std::unique_ptr<Backend> NewReferenceBackend();
+
+// Vectorised for the CPU it runs on. `threads` >= 1 includes the caller.
+std::unique_ptr<Backend> NewCpuBackend(int threads);
+
+// "reference" or "cpu". InvalidArgument for any other name.
+absl::StatusOr<std::unique_ptr<Backend>> NewBackend(absl::string_view name, int threads);
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_KERNELS_BACKEND_H_

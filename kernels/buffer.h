@@ -1,0 +1,42 @@
+#ifndef TRIMTAB_KERNELS_BUFFER_H_
+#define TRIMTAB_KERNELS_BUFFER_H_
+
+#include <cstdint>
+#include <utility>
+
+namespace trimtab {
+
+// Owns floats in one backend's memory. Move-only; frees on destruction, from any thread.
+class Buffer {
+ public:
+  using Free = void (*)(float*);
+
+  Buffer() = default;
+  Buffer(float* data, int64_t elements, Free free) : data_(data), elements_(elements), free_(free) {}
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(elements_, other.elements_);
+    std::swap(free_, other.free_);
+    return *this;
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() {
+    if (data_ != nullptr) free_(data_);
+  }
+
+  float* data() { return data_; }
+  const float* data() const { return data_; }
+  int64_t elements() const { return elements_; }
+  int64_t bytes() const { return elements_ * static_cast<int64_t>(sizeof(float)); }
+
+ private:
+  float* data_ = nullptr;
+  int64_t elements_ = 0;
+  Free free_ = nullptr;
+};
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_KERNELS_BUFFER_H_

@@ -1,0 +1,89 @@
+#include "model/decoder.h"
+
+#include <utility>
+
+#include "model/status_macros.h"
+
+namespace trimtab {
+
+absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(const LaneMath& math, int32_t max_rows, KvSlots* slots) {
+  ASSIGN_OR_RETURN(Activations activations, Activations::Create(math.config(), max_rows, math.backend()));
+  ASSIGN_OR_RETURN(Buffer logits, math.backend()->Allocate(int64_t{max_rows} * math.config().vocab_size));
+  return std::unique_ptr<Decoder>(new Decoder(math, slots, std::move(activations), std::move(logits)));
+}
+
+Rows Decoder::Step(std::span<const DecoderRow> rows) {
+  const T5Config& config = math_.config();
+  GroupLanes(rows);
+  a_ = activations_.Take(static_cast<int64_t>(rows.size()));
+  math_.Embed(lanes_, ids_, a_.hidden);
+  for (int32_t layer = 0; layer < config.decoder_layers; ++layer) {
+    SelfAttention(rows, layer);
+    CrossAttend(rows, layer);
+    math_.FeedForward(lanes_, a_, [layer](const T5Weights& w) -> const FeedForwardWeights& {
+      return w.decoder[layer].feed_forward;
+    });
+  }
+  math_.Norm(lanes_, a_.hidden, [](const T5Weights& w) { return w.decoder_norm; }, a_.normed);
+  const Rows logits{logits_.data(), a_.hidden.count, config.vocab_size};
+  math_.MatMul(lanes_, a_.normed, [](const T5Weights& w) -> const PackedMatrix& { return w.lm_head; }, logits,
+               Accumulate::kStore);
+  return logits;
+}
+
+void Decoder::GroupLanes(std::span<const DecoderRow> rows) {
+  lanes_.clear();
+  ids_.clear();
+  for (const DecoderRow& row : rows) {
+    if (lanes_.empty() || lanes_.back().weights != row.weights) {
+      lanes_.push_back({row.weights, static_cast<int64_t>(ids_.size()), 0});
+    }
+    ++lanes_.back().count;
+    ids_.push_back(row.token);
+  }
+}
+
+void Decoder::SelfAttention(std::span<const DecoderRow> rows, int32_t layer) {
+  auto self = [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].self; };
+  const int64_t inner = math_.config().inner();
+  math_.Norm(lanes_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
+  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).k; }, a_.k,
+               Accumulate::kStore);
+  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).v; }, a_.v,
+               Accumulate::kStore);
+  key_rows_.clear();
+  value_rows_.clear();
+  queries_.clear();
+  for (const DecoderRow& row : rows) {
+    float* keys = slots_->keys(row.slot, layer);
+    float* values = slots_->values(row.slot, layer);
+    key_rows_.push_back(keys + row.position * inner);
+    value_rows_.push_back(values + row.position * inner);
+    queries_.push_back({keys, values, inner, row.position + 1, row.position, row.weights->decoder_bias});
+  }
+  math_.backend()->Scatter(a_.k, inner, key_rows_);
+  math_.backend()->Scatter(a_.v, inner, value_rows_);
+  AttendAndProject(self);
+}
+
+void Decoder::CrossAttend(std::span<const DecoderRow> rows, int32_t layer) {
+  auto cross = [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].cross; };
+  math_.Norm(lanes_, a_.hidden, [&](const T5Weights& w) { return cross(w).norm; }, a_.normed);
+  queries_.clear();
+  for (const DecoderRow& row : rows) {
+    queries_.push_back({row.cross->keys(layer), row.cross->values(layer), math_.config().inner(), row.cross->length(),
+                        row.position, RelativeBias{}});
+  }
+  AttendAndProject(cross);
+}
+
+void Decoder::AttendAndProject(absl::FunctionRef<const AttentionWeights&(const T5Weights&)> of) {
+  const T5Config& config = math_.config();
+  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).q; }, a_.q,
+               Accumulate::kStore);
+  math_.backend()->Attend(DecodeAttention{a_.q, a_.attended, config.num_heads, config.d_kv, queries_});
+  math_.MatMul(lanes_, a_.attended, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).o; }, a_.hidden,
+               Accumulate::kAdd);
+}
+
+}  // namespace trimtab

@@ -1,0 +1,57 @@
+#ifndef TRIMTAB_MODEL_DECODER_H_
+#define TRIMTAB_MODEL_DECODER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/encoder_pass.h"
+#include "model/kv_slots.h"
+#include "model/lanes.h"
+
+namespace trimtab {
+
+// One hypothesis of one request in a decode step.
+struct DecoderRow {
+  const T5Weights* weights = nullptr;
+  int32_t token = 0;      // Fed in.
+  int32_t position = 0;   // Of `token`; positions before it are in the slot.
+  int32_t slot = 0;       // Of KvSlots; this step writes `position`.
+  CrossAttention* cross = nullptr;
+};
+
+// Runs T5's decoder over the rows of many requests, one token each. Allocates nothing in Step once warm. Not
+// thread-safe.
+class Decoder {
+ public:
+  static absl::StatusOr<std::unique_ptr<Decoder>> Create(const LaneMath& math, int32_t max_rows, KvSlots* slots);
+
+  // Logits (rows.size(), vocab_size), valid until the next Step. Rows with equal weights should be neighbours.
+  // REQUIRES: 0 < rows.size() <= max_rows.
+  Rows Step(std::span<const DecoderRow> rows);
+
+ private:
+  Decoder(const LaneMath& math, KvSlots* slots, Activations activations, Buffer logits)
+      : math_(math), slots_(slots), activations_(std::move(activations)), logits_(std::move(logits)) {}
+
+  void GroupLanes(std::span<const DecoderRow> rows);
+  void SelfAttention(std::span<const DecoderRow> rows, int32_t layer);
+  void CrossAttend(std::span<const DecoderRow> rows, int32_t layer);
+  void AttendAndProject(absl::FunctionRef<const AttentionWeights&(const T5Weights&)> of);
+
+  const LaneMath& math_;
+  KvSlots* const slots_;
+  Activations activations_;
+  Buffer logits_;
+  Activations::View a_;
+  std::vector<Lane> lanes_;
+  std::vector<int32_t> ids_;
+  std::vector<float*> key_rows_, value_rows_;
+  std::vector<DecodeQuery> queries_;
+};
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_MODEL_DECODER_H_

@@ -1,0 +1,74 @@
+#include "model/encoder_pass.h"
+
+#include "model/status_macros.h"
+
+namespace trimtab {
+
+absl::StatusOr<std::unique_ptr<CrossAttention>> CrossAttention::Create(const T5Config& config, int32_t length,
+                                                                       Backend* backend) {
+  std::unique_ptr<CrossAttention> cross(new CrossAttention());
+  cross->length_ = length;
+  cross->plane_ = int64_t{length} * config.inner();
+  ASSIGN_OR_RETURN(cross->buffer_, backend->Allocate(2 * config.decoder_layers * cross->plane_));
+  return cross;
+}
+
+EncoderPass::EncoderPass(const LaneMath& math, std::span<const EncoderInput> inputs, Activations* activations)
+    : math_(math), stages_(math.config().encoder_layers + math.config().decoder_layers) {
+  for (const EncoderInput& input : inputs) {
+    const int64_t begin = tokens();
+    const int64_t length = static_cast<int64_t>(input.ids.size());
+    ids_.insert(ids_.end(), input.ids.begin(), input.ids.end());
+    lanes_.push_back({input.weights, begin, length});
+    sequences_.push_back({begin, length, input.weights->encoder_bias});
+    cross_.push_back(input.cross);
+  }
+  a_ = activations->Take(tokens());
+}
+
+void EncoderPass::Advance() {
+  const T5Config& config = math_.config();
+  if (stage_ == 0) math_.Embed(lanes_, ids_, a_.hidden);
+  if (stage_ < config.encoder_layers) {
+    EncoderLayer(stage_);
+  } else {
+    if (stage_ == config.encoder_layers) {
+      math_.Norm(lanes_, a_.hidden, [](const T5Weights& w) { return w.encoder_norm; }, a_.normed);
+    }
+    CrossKeysValues(stage_ - config.encoder_layers);
+  }
+  ++stage_;
+}
+
+void EncoderPass::EncoderLayer(int32_t layer) {
+  auto self = [layer](const T5Weights& w) -> const AttentionWeights& { return w.encoder[layer].self; };
+  math_.Norm(lanes_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
+  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).q; }, a_.q,
+               Accumulate::kStore);
+  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).k; }, a_.k,
+               Accumulate::kStore);
+  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).v; }, a_.v,
+               Accumulate::kStore);
+  const T5Config& config = math_.config();
+  math_.backend()->Attend(
+      EncoderAttention{a_.q, a_.k, a_.v, a_.attended, config.num_heads, config.d_kv, sequences_});
+  math_.MatMul(lanes_, a_.attended, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).o; }, a_.hidden,
+               Accumulate::kAdd);
+  math_.FeedForward(lanes_, a_, [layer](const T5Weights& w) -> const FeedForwardWeights& {
+    return w.encoder[layer].feed_forward;
+  });
+}
+
+void EncoderPass::CrossKeysValues(int32_t layer) {
+  math_.MatMul(lanes_, a_.normed, [layer](const T5Weights& w) -> const PackedMatrix& { return w.decoder[layer].cross.k; },
+               a_.k, Accumulate::kStore);
+  math_.MatMul(lanes_, a_.normed, [layer](const T5Weights& w) -> const PackedMatrix& { return w.decoder[layer].cross.v; },
+               a_.v, Accumulate::kStore);
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    const int64_t elements = lanes_[i].count * math_.config().inner();
+    math_.backend()->Copy(a_.k.row(lanes_[i].begin), elements, cross_[i]->keys(layer));
+    math_.backend()->Copy(a_.v.row(lanes_[i].begin), elements, cross_[i]->values(layer));
+  }
+}
+
+}  // namespace trimtab

@@ -1,0 +1,68 @@
+#ifndef TRIMTAB_MODEL_ENCODER_PASS_H_
+#define TRIMTAB_MODEL_ENCODER_PASS_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/lanes.h"
+
+namespace trimtab {
+
+// The keys and values a decoder reads from one encoded article: for each decoder layer, (length, inner) of each.
+class CrossAttention {
+ public:
+  static absl::StatusOr<std::unique_ptr<CrossAttention>> Create(const T5Config& config, int32_t length,
+                                                                Backend* backend);
+  int32_t length() const { return length_; }
+  float* keys(int32_t layer) { return buffer_.data() + 2 * layer * plane_; }
+  float* values(int32_t layer) { return keys(layer) + plane_; }
+
+ private:
+  CrossAttention() = default;
+  int32_t length_ = 0;
+  int64_t plane_ = 0;
+  Buffer buffer_;
+};
+
+struct EncoderInput {
+  std::span<const int32_t> ids;  // Must outlive the pass.
+  const T5Weights* weights = nullptr;
+  CrossAttention* cross = nullptr;  // Filled by the pass; as long as `ids`.
+};
+
+// One ragged batch of articles on its way through the encoder, a layer at a time and without padding, so that the
+// caller can decode other requests between two layers. Not thread-safe.
+class EncoderPass {
+ public:
+  // `activations` (at least as many rows as tokens) is used until the pass is done. Inputs with equal weights should be
+  // neighbours.
+  EncoderPass(const LaneMath& math, std::span<const EncoderInput> inputs, Activations* activations);
+
+  int32_t tokens() const { return static_cast<int32_t>(ids_.size()); }
+  bool done() const { return stage_ == stages_; }
+  // One stage: an encoder layer, or the cross-attention keys and values of one decoder layer. REQUIRES: !done().
+  void Advance();
+
+  // The encoder's output (tokens, d_model), valid until `activations` is used again. REQUIRES: done().
+  Rows output() const { return a_.normed; }
+
+ private:
+  void EncoderLayer(int32_t layer);
+  void CrossKeysValues(int32_t layer);
+
+  const LaneMath& math_;
+  std::vector<int32_t> ids_;
+  std::vector<Lane> lanes_;  // One per input.
+  std::vector<EncoderSequence> sequences_;
+  std::vector<CrossAttention*> cross_;
+  Activations::View a_;
+  int32_t stage_ = 0;
+  int32_t stages_ = 0;
+};
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_MODEL_ENCODER_PASS_H_

@@ -1,0 +1,285 @@
+#include "model/engine.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/decoder.h"
+#include "model/encoder_pass.h"
+#include "model/kv_slots.h"
+#include "model/lanes.h"
+#include "model/search.h"
+#include "model/status_macros.h"
+
+namespace trimtab {
+namespace {
+
+// One request inside the engine, from admission to its last token.
+struct Active {
+  EngineRequest request;
+  std::unique_ptr<Search> search;
+  std::unique_ptr<CrossAttention> cross;
+  std::vector<int32_t> slots;  // slots[i] holds the past of search->rows()[i]; the rest is spare. One per beam.
+  int32_t position = 0;        // Of the next token.
+  size_t reported = 0;         // Settled tokens already sent as events.
+
+  const T5Weights* weights() const { return &request.weights->weights(); }
+};
+
+// Follows a step of the search: each hypothesis continues the past of its parent. The first child of a parent keeps
+// its slot, further ones get a copy in a slot nobody continues.
+void FollowParents(Active& active, KvSlots& kv, Backend* backend) {
+  const std::span<const Search::Row> rows = active.search->rows();
+  std::vector<int32_t>& slots = active.slots;
+  if (slots.size() == 1) return;
+  std::vector<int32_t> next(rows.size(), -1);
+  std::vector<bool> taken(slots.size(), false);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (taken[rows[i].parent]) continue;
+    taken[rows[i].parent] = true;
+    next[i] = slots[rows[i].parent];
+  }
+  std::vector<int32_t> spare;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (!taken[i]) spare.push_back(slots[i]);
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (next[i] >= 0) continue;
+    next[i] = spare.back();
+    spare.pop_back();
+    kv.CopySlot(slots[rows[i].parent], next[i], active.position, backend);
+  }
+  next.insert(next.end(), spare.begin(), spare.end());
+  slots = std::move(next);
+}
+
+class ContinuousEngine final : public Engine {
+ public:
+  ContinuousEngine(const T5Config& config, const EngineOptions& options, Backend* backend)
+      : options_(options), math_(config, backend) {}
+
+  absl::Status Init() {
+    const T5Config& config = math_.config();
+    ASSIGN_OR_RETURN(KvSlots kv,
+                     KvSlots::Create(config, options_.max_rows, options_.max_new_tokens, math_.backend()));
+    kv_ = std::make_unique<KvSlots>(std::move(kv));
+    ASSIGN_OR_RETURN(Activations activations,
+                     Activations::Create(config, options_.max_encode_tokens, math_.backend()));
+    encoder_activations_ = std::make_unique<Activations>(std::move(activations));
+    ASSIGN_OR_RETURN(decoder_, Decoder::Create(math_, options_.max_rows, kv_.get()));
+    return absl::OkStatus();
+  }
+
+  int32_t free_rows() const override { return kv_->free_slots(); }
+  bool idle() const override { return arrived_.empty() && encoding_.empty() && decoding_.empty(); }
+
+  absl::Status Admit(EngineRequest request) override;
+  void Cancel(uint64_t id) override;
+  StepStats Step(std::vector<EngineEvent>* events) override;
+
+ private:
+  absl::Status Check(const EngineRequest& request) const;
+  void BeginEncoding();
+  void AdvanceEncoding(StepStats* stats, std::vector<EngineEvent>* events);
+  void Decode(StepStats* stats, std::vector<EngineEvent>* events);
+  // Moves the search on and reports; true when the request is finished.
+  bool Advance(Active& active, float* logits, std::vector<EngineEvent>* events);
+  void Leave(Active& active);
+
+  const EngineOptions options_;
+  const LaneMath math_;
+  std::unique_ptr<KvSlots> kv_;
+  std::unique_ptr<Activations> encoder_activations_;
+  std::unique_ptr<Decoder> decoder_;
+  std::deque<std::unique_ptr<Active>> arrived_;     // In order of admission.
+  std::vector<std::unique_ptr<Active>> encoding_;   // In `pass_`; null where cancelled meanwhile.
+  std::unique_ptr<EncoderPass> pass_;
+  std::vector<std::shared_ptr<const MixedWeights>> pass_weights_;  // Keeps cancelled inputs' weights for the pass.
+  std::vector<std::unique_ptr<CrossAttention>> pass_cross_;        // Likewise their outputs.
+  std::vector<std::unique_ptr<Active>> decoding_;   // Sorted by weights, so that lanes are neighbours.
+  std::vector<DecoderRow> rows_;
+  std::vector<float*> logits_;
+};
+
+absl::Status ContinuousEngine::Check(const EngineRequest& request) const {
+  const int64_t length = static_cast<int64_t>(request.input_ids.size());
+  if (length < 1 || length > options_.max_input_tokens) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("input has ", length, " tokens; expected 1 to ", options_.max_input_tokens));
+  }
+  if (request.options.max_new_tokens > options_.max_new_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat("max_new_tokens is ", request.options.max_new_tokens,
+                                                   "; expected at most ", options_.max_new_tokens));
+  }
+  const int32_t vocab_size = math_.config().vocab_size;
+  for (int32_t id : request.input_ids) {
+    if (id < 0 || id >= vocab_size) {
+      return absl::InvalidArgumentError(absl::StrCat("input token ", id, " is not below the vocabulary's ", vocab_size));
+    }
+  }
+  return ValidateGenerationOptions(request.options, vocab_size);
+}
+
+absl::Status ContinuousEngine::Admit(EngineRequest request) {
+  RETURN_IF_ERROR(Check(request));
+  const int32_t beams = request.options.num_beams;
+  if (beams > free_rows()) {
+    return absl::ResourceExhaustedError(absl::StrCat("request needs ", beams, " rows; ", free_rows(), " are free"));
+  }
+  auto active = std::make_unique<Active>();
+  ASSIGN_OR_RETURN(active->cross, CrossAttention::Create(math_.config(), static_cast<int32_t>(request.input_ids.size()),
+                                                         math_.backend()));
+  active->search = NewSearch(request.options, math_.config());
+  for (int32_t i = 0; i < beams; ++i) active->slots.push_back(kv_->Acquire());
+  active->request = std::move(request);
+  arrived_.push_back(std::move(active));
+  return absl::OkStatus();
+}
+
+void ContinuousEngine::Leave(Active& active) {
+  for (int32_t slot : active.slots) kv_->Release(slot);
+}
+
+void ContinuousEngine::Cancel(uint64_t id) {
+  auto is_it = [id](const std::unique_ptr<Active>& active) { return active != nullptr && active->request.id == id; };
+  auto remove_from = [&](auto& list) {
+    const auto found = std::find_if(list.begin(), list.end(), is_it);
+    if (found == list.end()) return;
+    Leave(**found);
+    list.erase(found);
+  };
+  remove_from(arrived_);
+  remove_from(decoding_);
+  const auto found = std::find_if(encoding_.begin(), encoding_.end(), is_it);
+  if (found == encoding_.end()) return;
+  Leave(**found);
+  pass_cross_.push_back(std::move((*found)->cross));  // The pass still writes to it.
+  found->reset();
+}
+
+StepStats ContinuousEngine::Step(std::vector<EngineEvent>* events) {
+  StepStats stats;
+  if (pass_ == nullptr && !arrived_.empty()) BeginEncoding();
+  if (pass_ != nullptr) AdvanceEncoding(&stats, events);
+  if (!decoding_.empty()) Decode(&stats, events);
+  return stats;
+}
+
+void ContinuousEngine::BeginEncoding() {
+  int64_t tokens = 0;
+  while (!arrived_.empty()) {
+    tokens += static_cast<int64_t>(arrived_.front()->request.input_ids.size());
+    if (tokens > options_.max_encode_tokens) break;
+    encoding_.push_back(std::move(arrived_.front()));
+    arrived_.pop_front();
+  }
+  std::stable_sort(encoding_.begin(), encoding_.end(),
+                   [](const auto& a, const auto& b) { return std::less<>()(a->weights(), b->weights()); });
+  std::vector<EncoderInput> inputs;
+  for (const auto& active : encoding_) {
+    inputs.push_back({active->request.input_ids, active->weights(), active->cross.get()});
+    pass_weights_.push_back(active->request.weights);
+  }
+  pass_ = std::make_unique<EncoderPass>(math_, inputs, encoder_activations_.get());
+}
+
+void ContinuousEngine::AdvanceEncoding(StepStats* stats, std::vector<EngineEvent>* events) {
+  stats->encode_tokens = pass_->tokens();
+  pass_->Advance();
+  if (!pass_->done()) return;
+  for (auto& active : encoding_) {
+    if (active == nullptr) continue;
+    EngineEvent& event = events->emplace_back();
+    event.id = active->request.id;
+    event.kind = EngineEvent::Kind::kEncoded;
+    const auto place = std::upper_bound(
+        decoding_.begin(), decoding_.end(), active,
+        [](const auto& a, const auto& b) { return std::less<>()(a->weights(), b->weights()); });
+    decoding_.insert(place, std::move(active));
+  }
+  pass_.reset();
+  pass_weights_.clear();
+  pass_cross_.clear();
+  encoding_.clear();
+}
+
+void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events) {
+  rows_.clear();
+  for (size_t i = 0; i < decoding_.size(); ++i) {
+    const Active& active = *decoding_[i];
+    if (i == 0 || active.weights() != decoding_[i - 1]->weights()) ++stats->lanes;
+    const std::span<const Search::Row> hypotheses = active.search->rows();
+    for (size_t h = 0; h < hypotheses.size(); ++h) {
+      rows_.push_back({active.weights(), hypotheses[h].token, active.position, active.slots[h], active.cross.get()});
+    }
+  }
+  stats->decode_rows = static_cast<int32_t>(rows_.size());
+  const Rows logits = decoder_->Step(rows_);
+  float* next = math_.backend()->OnHost(logits.data, logits.count * logits.stride);
+  size_t kept = 0;
+  for (size_t i = 0; i < decoding_.size(); ++i) {
+    const size_t hypotheses = decoding_[i]->search->rows().size();
+    const bool finished = Advance(*decoding_[i], next, events);
+    next += hypotheses * logits.stride;
+    if (finished) {
+      Leave(*decoding_[i]);
+    } else if (kept++ != i) {
+      decoding_[kept - 1] = std::move(decoding_[i]);
+    }
+  }
+  decoding_.resize(kept);
+}
+
+bool ContinuousEngine::Advance(Active& active, float* logits, std::vector<EngineEvent>* events) {
+  logits_.clear();
+  for (size_t h = 0; h < active.search->rows().size(); ++h) logits_.push_back(logits + h * math_.config().vocab_size);
+  active.search->Advance(logits_);
+  ++active.position;
+  for (int32_t token : active.search->settled().subspan(active.reported)) {
+    EngineEvent& event = events->emplace_back();
+    event.id = active.request.id;
+    event.kind = EngineEvent::Kind::kToken;
+    event.token = token;
+    ++active.reported;
+  }
+  if (!active.search->done()) {
+    FollowParents(active, *kv_, math_.backend());
+    return false;
+  }
+  EngineEvent& event = events->emplace_back();
+  event.id = active.request.id;
+  event.kind = EngineEvent::Kind::kFinished;
+  event.generation = active.search->Take();
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> NewEngine(const T5Config& config, const EngineOptions& options,
+                                                  Backend* backend) {
+  if (options.max_rows < 1 || options.max_input_tokens < 1 || options.max_new_tokens < 1 ||
+      options.max_encode_tokens < options.max_input_tokens) {
+    return absl::InvalidArgumentError(
+        "engine limits must be at least 1, and max_encode_tokens at least max_input_tokens");
+  }
+  auto engine = std::make_unique<ContinuousEngine>(config, options, backend);
+  RETURN_IF_ERROR(engine->Init());
+  return engine;
+}
+
+absl::StatusOr<Generation> Generate(Engine& engine, EngineRequest request) {
+  const uint64_t id = request.id;
+  RETURN_IF_ERROR(engine.Admit(std::move(request)));
+  std::vector<EngineEvent> events;
+  while (!engine.idle()) {
+    events.clear();
+    engine.Step(&events);
+    for (EngineEvent& event : events) {
+      if (event.id == id && event.kind == EngineEvent::Kind::kFinished) return std::move(event.generation);
+    }
+  }
+  return absl::InternalError("the engine went idle without finishing the request");
+}
+
+}  // namespace trimtab

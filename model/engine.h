@@ -1,0 +1,79 @@
+// Continuous batching: requests join and leave at every step, whatever their weights.
+#ifndef TRIMTAB_MODEL_ENGINE_H_
+#define TRIMTAB_MODEL_ENGINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kernels/backend.h"
+#include "model/generation.h"
+#include "model/mixed_weights.h"
+
+namespace trimtab {
+
+struct EngineOptions {
+  int32_t max_rows = 32;           // Decode rows in one step (a beam search takes one per beam). Bounds K/V memory.
+  int32_t max_input_tokens = 512;  // Per request.
+  int32_t max_new_tokens = 128;    // Per request.
+  int32_t max_encode_tokens = 1024;  // Tokens of one encoder pass, at least max_input_tokens: bounds a stall.
+};
+
+struct EngineRequest {
+  uint64_t id = 0;                  // Unique among the requests in the engine.
+  std::vector<int32_t> input_ids;   // 1 to max_input_tokens, EOS included.
+  std::shared_ptr<const MixedWeights> weights;  // Kept until the request ends.
+  GenerationOptions options;
+};
+
+struct EngineEvent {
+  enum class Kind {
+    kEncoded,   // The article is encoded; decoding starts with the next step.
+    kToken,     // `token` was generated (greedy and sampling only; beams speak at the end).
+    kFinished,  // `generation` is complete; the request has left the engine.
+  };
+  uint64_t id = 0;
+  Kind kind = Kind::kToken;
+  int32_t token = 0;
+  Generation generation;
+};
+
+// What one step did, for metrics.
+struct StepStats {
+  int32_t decode_rows = 0;
+  int32_t lanes = 0;          // Distinct mixed weights among the decode rows.
+  int32_t encode_tokens = 0;  // Tokens of the encoder pass that advanced by a layer.
+};
+
+// Runs T5 forward passes for many requests at once. Not thread-safe: one owner thread.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Rows free for new requests. A request needs options.num_beams of them.
+  virtual int32_t free_rows() const = 0;
+  virtual bool idle() const = 0;  // No request inside.
+
+  // Takes a request in; its encoding starts with the next step. InvalidArgument for an input or options beyond the
+  // engine's limits, ResourceExhausted when rows or memory are short (nothing is kept then).
+  virtual absl::Status Admit(EngineRequest request) = 0;
+
+  // Forgets a request; no further event names it. Unknown ids are ignored.
+  virtual void Cancel(uint64_t id) = 0;
+
+  // One layer of the pending encoder pass, if any, then one token for every decoding request. Appends what happened.
+  virtual StepStats Step(std::vector<EngineEvent>* events) = 0;
+};
+
+// `config` is the shape shared by all weights to come; `backend` must outlive the engine.
+absl::StatusOr<std::unique_ptr<Engine>> NewEngine(const T5Config& config, const EngineOptions& options,
+                                                  Backend* backend);
+
+// Runs one request alone to its end. A convenience for tests and offline use.
+absl::StatusOr<Generation> Generate(Engine& engine, EngineRequest request);
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_MODEL_ENGINE_H_

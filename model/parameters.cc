@@ -1,0 +1,86 @@
+#include "model/parameters.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "model/relative_bias.h"
+#include "model/status_macros.h"
+
+namespace trimtab {
+namespace {
+
+constexpr char kLmHead[] = "lm_head.weight";
+constexpr char kDecoderFinalNorm[] = "decoder.final_layer_norm.weight";
+
+int64_t BackendElements(const TensorSpec& spec, const T5Config& config, const Backend& backend) {
+  switch (spec.role) {
+    case TensorRole::kMatrix:
+      return backend.PackedElements(spec.shape[0], spec.shape[1]);
+    case TensorRole::kRelativeBias:
+      return config.num_heads * (2 * int64_t{config.relative_max_distance} + 1);
+    case TensorRole::kNormGain:
+    case TensorRole::kEmbedding:
+      break;
+  }
+  int64_t elements = 1;
+  for (int64_t extent : spec.shape) elements *= extent;
+  return elements;
+}
+
+// Brings the stored values of one set into the backend's form. The output scale of tied models rides on the decoder's
+// final norm, which every logit passes through.
+void ToBackendForm(const TensorSpec& spec, const T5Config& config, const Backend& backend, std::vector<float> values,
+                   float* out) {
+  if (spec.role == TensorRole::kMatrix) {
+    backend.Pack(values.data(), spec.shape[0], spec.shape[1], out);
+    return;
+  }
+  if (spec.role == TensorRole::kRelativeBias) {
+    values = ExpandRelativeBias(values, config, absl::StartsWith(spec.name, "encoder."));
+  } else if (spec.name == kDecoderFinalNorm) {
+    for (float& value : values) value *= config.logit_scale;
+  }
+  std::copy(values.begin(), values.end(), out);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::Create(const Checkpoint& checkpoint, Backend* backend) {
+  std::shared_ptr<Parameters> parameters(new Parameters());
+  parameters->config_ = checkpoint.config;
+  parameters->clp_ = checkpoint.clp;
+  parameters->generation_ = checkpoint.generation;
+  parameters->version_ = {.epoch = 0, .sequence = checkpoint.clp.sequence, .digest = checkpoint.digest};
+  const ModelTensor* embedding = nullptr;
+  bool has_lm_head = false;
+  for (const ModelTensor& tensor : checkpoint.tensors) {
+    RETURN_IF_ERROR(parameters->AddTensor(tensor.spec, tensor.conditioned, tensor.sets, backend));
+    if (tensor.spec.role == TensorRole::kEmbedding) embedding = &tensor;
+    has_lm_head |= tensor.spec.name == kLmHead;
+  }
+  if (!has_lm_head && embedding != nullptr) {
+    const TensorSpec spec{kLmHead, embedding->spec.shape, TensorRole::kMatrix};
+    RETURN_IF_ERROR(parameters->AddTensor(spec, embedding->conditioned, embedding->sets, backend));
+  }
+  return parameters;
+}
+
+absl::Status Parameters::AddTensor(const TensorSpec& spec, bool conditioned, const std::vector<Tensor>& sets,
+                                   Backend* backend) {
+  ParameterTensor added{spec, conditioned, BackendElements(spec, config_, *backend), {}};
+  for (const Tensor& set : sets) {
+    std::vector<float> values(set.elements());
+    RETURN_IF_ERROR(ToFloat32(set, spec.name, values));
+    ASSIGN_OR_RETURN(Buffer buffer, backend->Allocate(added.elements));
+    ToBackendForm(spec, config_, *backend, std::move(values), buffer.data());
+    added.sets.push_back(buffer.data());
+    bytes_ += buffer.bytes();
+    buffers_.push_back(std::move(buffer));
+  }
+  tensors_.push_back(std::move(added));
+  return absl::OkStatus();
+}
+
+}  // namespace trimtab

@@ -1,0 +1,76 @@
+#include "model/sentencepiece_bridge.h"
+
+#include <dlfcn.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/status_macros.h"
+
+namespace trimtab {
+namespace {
+
+constexpr char kModule[] = "libtrimtab_sentencepiece.so";  // Found by the program's RUNPATH.
+
+// Opened once and for ever. dlmopen in the base namespace is dlopen, without the sanitizers' veto on deep binding;
+// nothing allocated on one side is freed on the other, so the veto's reason is not ours.
+absl::StatusOr<const TrimtabSentencePiece*> OpenModule() {
+  void* module = dlmopen(LM_ID_BASE, kModule, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+  if (module == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat("tokenizer module cannot be opened: ", dlerror()));
+  }
+  const auto table = reinterpret_cast<TrimtabSentencePieceTable>(dlsym(module, "trimtab_sentencepiece"));
+  if (table == nullptr) return absl::FailedPreconditionError(absl::StrCat(kModule, " is of another build"));
+  return table();
+}
+
+void Assign(void* context, const char* text, size_t size) { static_cast<std::string*>(context)->assign(text, size); }
+
+// Both sinks of one call share a context.
+struct Output {
+  std::vector<int> ids;
+  std::string text;
+  std::string error;
+};
+
+void TakeIds(void* context, const int* ids, size_t count) { static_cast<Output*>(context)->ids.assign(ids, ids + count); }
+void TakeText(void* context, const char* text, size_t size) { static_cast<Output*>(context)->text.assign(text, size); }
+void TakeError(void* context, const char* text, size_t size) {
+  static_cast<Output*>(context)->error.assign(text, size);
+}
+
+absl::Status Failure(absl::string_view message) {
+  return absl::InvalidArgumentError(absl::StrCat("spiece.model: ", message));
+}
+
+}  // namespace
+
+absl::StatusOr<SentencePieceBridge> SentencePieceBridge::Load(absl::string_view model_bytes) {
+  static const auto* const module = new absl::StatusOr<const TrimtabSentencePiece*>(OpenModule());
+  RETURN_IF_ERROR(module->status());
+  std::string error;
+  void* model = (**module)->load(model_bytes.data(), model_bytes.size(), &error, Assign);
+  if (model == nullptr) return Failure(error);
+  return SentencePieceBridge(**module, model);
+}
+
+SentencePieceBridge::SentencePieceBridge(SentencePieceBridge&& other) noexcept
+    : table_(other.table_), model_(std::exchange(other.model_, nullptr)) {}
+
+SentencePieceBridge::~SentencePieceBridge() {
+  if (model_ != nullptr) table_->unload(model_);
+}
+
+absl::StatusOr<std::vector<int>> SentencePieceBridge::Encode(absl::string_view text) const {
+  Output output;
+  if (!table_->encode(model_, text.data(), text.size(), &output, TakeIds, TakeError)) return Failure(output.error);
+  return std::move(output.ids);
+}
+
+absl::StatusOr<std::string> SentencePieceBridge::Decode(const std::vector<int>& ids) const {
+  Output output;
+  if (!table_->decode(model_, ids.data(), ids.size(), &output, TakeText, TakeError)) return Failure(output.error);
+  return std::move(output.text);
+}
+
+}  // namespace trimtab

@@ -1,0 +1,55 @@
+#include "server/batch_plan.h"
+
+#include <queue>
+#include <tuple>
+
+#include "absl/container/flat_hash_map.h"
+
+namespace trimtab {
+namespace {
+
+// What one lane holds and who of it is next.
+struct Lane {
+  int32_t rows = 0;
+  std::vector<size_t> waiting;  // Oldest first.
+  size_t next = 0;
+};
+
+// The smallest (rows, oldest candidate) is served first.
+struct Turn {
+  int32_t rows;
+  size_t candidate;
+  Lane* lane;
+  bool operator<(const Turn& other) const {  // std::priority_queue pops its largest.
+    return std::tie(rows, candidate) > std::tie(other.rows, other.candidate);
+  }
+};
+
+}  // namespace
+
+std::vector<size_t> PlanAdmissions(std::span<const Candidate> waiting, std::span<const LaneLoad> running,
+                                   int32_t free_rows) {
+  absl::flat_hash_map<uint64_t, Lane> lanes;
+  for (const LaneLoad& load : running) lanes[load.lane].rows += load.rows;
+  for (size_t i = 0; i < waiting.size(); ++i) lanes[waiting[i].lane].waiting.push_back(i);
+
+  std::priority_queue<Turn> turns;
+  for (auto& [id, lane] : lanes) {
+    if (!lane.waiting.empty()) turns.push({lane.rows, lane.waiting.front(), &lane});
+  }
+  std::vector<size_t> joined;
+  while (!turns.empty()) {
+    const Turn turn = turns.top();
+    turns.pop();
+    const int32_t rows = waiting[turn.candidate].rows;
+    if (rows > free_rows) break;
+    free_rows -= rows;
+    joined.push_back(turn.candidate);
+    Lane& lane = *turn.lane;
+    lane.rows += rows;
+    if (++lane.next < lane.waiting.size()) turns.push({lane.rows, lane.waiting[lane.next], &lane});
+  }
+  return joined;
+}
+
+}  // namespace trimtab

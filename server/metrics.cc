@@ -1,0 +1,125 @@
+#include "server/metrics.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace trimtab {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Registry;
+using Buckets = Histogram::BucketBoundaries;
+
+const Buckets& RequestBuckets() {
+  static const auto& buckets =
+      *new Buckets{.005, .01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
+  return buckets;
+}
+
+// Parts of a request, down to what one pass of a small model takes.
+const Buckets& PhaseBuckets() {
+  static const auto& buckets = *new Buckets{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30};
+  return buckets;
+}
+
+const Buckets& TokenBuckets() {
+  static const auto& buckets =
+      *new Buckets{.0005, .001, .0025, .005, .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5};
+  return buckets;
+}
+
+const Buckets& CountBuckets() {
+  static const auto& buckets = *new Buckets{1, 2, 4, 8, 16, 32, 64, 128, 256};
+  return buckets;
+}
+
+std::string FullName(absl::string_view name) { return absl::StrCat("trimtab_", name); }
+
+Family<Counter>& Counters(Registry& registry, absl::string_view name, const char* help) {
+  return prometheus::BuildCounter().Name(FullName(name)).Help(help).Register(registry);
+}
+Counter& OneCounter(Registry& registry, absl::string_view name, const char* help) {
+  return Counters(registry, name, help).Add({});
+}
+
+Family<Gauge>& Gauges(Registry& registry, absl::string_view name, const char* help) {
+  return prometheus::BuildGauge().Name(FullName(name)).Help(help).Register(registry);
+}
+Gauge& OneGauge(Registry& registry, absl::string_view name, const char* help) {
+  return Gauges(registry, name, help).Add({});
+}
+
+Histogram& OneHistogram(Registry& registry, absl::string_view name, const char* help, const Buckets& buckets) {
+  return prometheus::BuildHistogram().Name(FullName(name)).Help(help).Register(registry).Add({}, buckets);
+}
+
+}  // namespace
+
+Metrics::Metrics(Registry& r)
+    : requests(Counters(r, "requests_total", "Finished calls by method and gRPC status code.")),
+      request_duration(OneHistogram(r, "request_duration_seconds", "Whole calls, from arrival to the last byte handed "
+                                    "to the transport.", RequestBuckets())),
+      time_to_first_token(OneHistogram(r, "time_to_first_token_seconds", "From submission to the first token; with "
+                                       "beams, to the end.", RequestBuckets())),
+      time_per_output_token(OneHistogram(r, "time_per_output_token_seconds", "Decoding time of a request over its "
+                                         "tokens.", TokenBuckets())),
+      queue_duration(OneHistogram(r, "request_queue_duration_seconds", "Wait for a place in the batch, mixing not "
+                                  "included.", PhaseBuckets())),
+      request_mix_duration(OneHistogram(r, "request_mix_duration_seconds", "Wait of a request for its mixed weights.",
+                                        PhaseBuckets())),
+      encode_duration(OneHistogram(r, "request_encode_duration_seconds", "From admission to the end of the encoder "
+                                   "pass.", PhaseBuckets())),
+      decode_duration(OneHistogram(r, "request_decode_duration_seconds", "From the end of the encoder pass to the last "
+                                   "token.", PhaseBuckets())),
+      requests_running(OneGauge(r, "requests_running", "Requests in the batch now.")),
+      requests_waiting(OneGauge(r, "requests_waiting", "Requests that wait for mixed weights or for a place.")),
+      requests_rejected(Counters(r, "requests_rejected_total", "Requests refused on arrival, by reason.")),
+      rejected_queue_full(requests_rejected.Add({{"reason", "queue_full"}})),
+      rejected_draining(requests_rejected.Add({{"reason", "draining"}})),
+      requests_cancelled(Counters(r, "requests_cancelled_total", "Requests ended early by the caller, a deadline or a "
+                                  "drain, by the stage they were in.")),
+      cancelled_mixing(requests_cancelled.Add({{"stage", "mixing"}})),
+      cancelled_waiting(requests_cancelled.Add({{"stage", "waiting"}})),
+      cancelled_encoding(requests_cancelled.Add({{"stage", "encoding"}})),
+      cancelled_decoding(requests_cancelled.Add({{"stage", "decoding"}})),
+      prompt_tokens(OneCounter(r, "prompt_tokens_total", "Input tokens of admitted requests.")),
+      generated_tokens(OneCounter(r, "generated_tokens_total", "Output tokens, those of cancelled requests included.")),
+      batch_size(OneHistogram(r, "batch_size", "Decode rows of one step.", CountBuckets())),
+      batch_lanes(OneHistogram(r, "batch_lanes", "Distinct mixed weights in one decode step.", CountBuckets())),
+      batch_steps(Counters(r, "batch_steps_total", "Engine steps by phase; one step may do both.")),
+      encode_steps(batch_steps.Add({{"phase", "encode"}})),
+      decode_steps(batch_steps.Add({{"phase", "decode"}})),
+      cache_hits(OneCounter(r, "mix_cache_hits_total", "Requests whose mixed weights were resident.")),
+      cache_misses(OneCounter(r, "mix_cache_misses_total", "Requests that caused a mix.")),
+      cache_coalesced(OneCounter(r, "mix_coalesced_total", "Requests served by a mix that another request caused.")),
+      cache_evictions(OneCounter(r, "mix_cache_evictions_total", "Mixed weights dropped to make room.")),
+      cache_entries(OneGauge(r, "mix_cache_entries", "Mixed weights resident.")),
+      cache_bytes(OneGauge(r, "mix_cache_bytes", "Memory of mixed weights, mixes under way included.")),
+      cache_capacity_bytes(OneGauge(r, "mix_cache_capacity_bytes", "What mix_cache_bytes never exceeds.")),
+      mix_duration(OneHistogram(r, "mix_duration_seconds", "One mix of all conditioned tensors.", PhaseBuckets())),
+      params_version(OneGauge(r, "params_version", "Sequence number of the parameters that new requests get.")),
+      params_info(Gauges(r, "params_info", "1, labelled with the digest of the parameters that new requests get.")),
+      build_info(Gauges(r, "build_info", "1, labelled with what was built.")) {}
+
+void Metrics::CountRequest(absl::string_view method, absl::string_view code, double seconds) {
+  requests.Add({{"method", std::string(method)}, {"code", std::string(code)}}).Increment();
+  request_duration.Observe(seconds);
+}
+
+void Metrics::SetBuild(absl::string_view version, absl::string_view commit) {
+  build_info.Add({{"version", std::string(version)}, {"commit", std::string(commit)}}).Set(1);
+}
+
+void Metrics::SetParameters(uint64_t sequence, absl::string_view digest) {
+  MutexLock lock(mutex_);
+  params_version.Set(static_cast<double>(sequence));
+  if (current_params_ != nullptr) params_info.Remove(current_params_);
+  current_params_ = &params_info.Add({{"digest", std::string(digest)}});
+  current_params_->Set(1);
+}
+
+}  // namespace trimtab

@@ -1,0 +1,85 @@
+#ifndef TRIMTAB_SERVER_METRICS_H_
+#define TRIMTAB_SERVER_METRICS_H_
+
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "prometheus/counter.h"
+#include "prometheus/family.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "server/mutex.h"
+
+namespace trimtab {
+
+// Every series we export, registered at construction, so that a misspelt one does not compile. All names start with
+// "trimtab_"; durations are in seconds. The scheduler and the cache write what concerns them; the services write
+// `requests`, `request_duration`, the parameters and the build. Thread-safe.
+//
+// Never label by weighting, request id or text: each label value is a series.
+struct Metrics {
+  // `registry` must outlive this. REQUIRES: at most one Metrics per registry.
+  explicit Metrics(prometheus::Registry& registry);
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // Counts one finished call. `method` is the bare name ("Summarize"), `code` the gRPC one ("DEADLINE_EXCEEDED").
+  void CountRequest(absl::string_view method, absl::string_view code, double seconds);
+  // Names the build. Call once.
+  void SetBuild(absl::string_view version, absl::string_view commit);
+  // Names the parameters that new requests get; replaces the digest named before.
+  void SetParameters(uint64_t sequence, absl::string_view digest);
+
+  // Requests.
+  prometheus::Family<prometheus::Counter>& requests;           // requests_total{method,code}
+  prometheus::Histogram& request_duration;                     // request_duration_seconds
+  prometheus::Histogram& time_to_first_token;                  // time_to_first_token_seconds
+  prometheus::Histogram& time_per_output_token;                // time_per_output_token_seconds
+  prometheus::Histogram& queue_duration;                       // request_queue_duration_seconds
+  prometheus::Histogram& request_mix_duration;                 // request_mix_duration_seconds
+  prometheus::Histogram& encode_duration;                      // request_encode_duration_seconds
+  prometheus::Histogram& decode_duration;                      // request_decode_duration_seconds
+  prometheus::Gauge& requests_running;                         // requests_running
+  prometheus::Gauge& requests_waiting;                         // requests_waiting
+  prometheus::Family<prometheus::Counter>& requests_rejected;  // requests_rejected_total{reason}
+  prometheus::Counter& rejected_queue_full;
+  prometheus::Counter& rejected_draining;
+  prometheus::Family<prometheus::Counter>& requests_cancelled;  // requests_cancelled_total{stage}
+  prometheus::Counter& cancelled_mixing;
+  prometheus::Counter& cancelled_waiting;
+  prometheus::Counter& cancelled_encoding;
+  prometheus::Counter& cancelled_decoding;
+  prometheus::Counter& prompt_tokens;     // prompt_tokens_total
+  prometheus::Counter& generated_tokens;  // generated_tokens_total
+
+  // The batch.
+  prometheus::Histogram& batch_size;                     // batch_size: decode rows of one step
+  prometheus::Histogram& batch_lanes;                    // batch_lanes: lanes of one step
+  prometheus::Family<prometheus::Counter>& batch_steps;  // batch_steps_total{phase}
+  prometheus::Counter& encode_steps;
+  prometheus::Counter& decode_steps;
+
+  // The mixed-weight cache.
+  prometheus::Counter& cache_hits;          // mix_cache_hits_total
+  prometheus::Counter& cache_misses;        // mix_cache_misses_total
+  prometheus::Counter& cache_coalesced;     // mix_coalesced_total
+  prometheus::Counter& cache_evictions;     // mix_cache_evictions_total
+  prometheus::Gauge& cache_entries;         // mix_cache_entries
+  prometheus::Gauge& cache_bytes;           // mix_cache_bytes
+  prometheus::Gauge& cache_capacity_bytes;  // mix_cache_capacity_bytes
+  prometheus::Histogram& mix_duration;      // mix_duration_seconds
+
+  // What is served.
+  prometheus::Gauge& params_version;                   // params_version
+  prometheus::Family<prometheus::Gauge>& params_info;  // params_info{digest}
+  prometheus::Family<prometheus::Gauge>& build_info;   // build_info{version,commit}
+
+ private:
+  Mutex mutex_;
+  prometheus::Gauge* current_params_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_SERVER_METRICS_H_

@@ -1,0 +1,201 @@
+#include "server/request_queue.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace trimtab {
+namespace {
+
+using Stage = PendingRequest::Stage;
+
+absl::string_view StageName(Stage stage) {
+  switch (stage) {
+    case Stage::kMixing: return "waiting for its mixed weights";
+    case Stage::kWaiting: return "waiting for a place in the batch";
+    case Stage::kEncoding: return "being read";
+    case Stage::kDecoding: break;
+  }
+  return "being written";
+}
+
+prometheus::Counter& CancelledCounter(Metrics& metrics, Stage stage) {
+  switch (stage) {
+    case Stage::kMixing: return metrics.cancelled_mixing;
+    case Stage::kWaiting: return metrics.cancelled_waiting;
+    case Stage::kEncoding: return metrics.cancelled_encoding;
+    case Stage::kDecoding: break;
+  }
+  return metrics.cancelled_decoding;
+}
+
+}  // namespace
+
+absl::Status DeadlineError(Stage stage) {
+  return absl::DeadlineExceededError(
+      absl::StrCat("the deadline passed while the request was ", StageName(stage), ": allow more time"));
+}
+
+absl::Status CancelledByCaller() { return absl::CancelledError("the caller cancelled the request"); }
+
+absl::Status DrainedError() { return absl::UnavailableError("the server is stopping: send the request to another"); }
+
+absl::Status RequestQueue::Add(std::unique_ptr<PendingRequest>& request) {
+  MutexLock lock(mutex_);
+  if (draining_) {
+    metrics_->rejected_draining.Increment();
+    return DrainedError();
+  }
+  if (waiting_.size() >= static_cast<size_t>(std::max(0, max_length_))) {
+    metrics_->rejected_queue_full.Increment();
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the queue is full: ", waiting_.size(), " requests wait; try again later"));
+  }
+  if (request->request.deadline < next_deadline_) {
+    next_deadline_ = request->request.deadline;
+    changed_.NotifyOne();
+  }
+  ++accepted_;
+  waiting_.emplace(request->id, std::move(request));
+  ShowSize();
+  return absl::OkStatus();
+}
+
+void RequestQueue::MixDone(uint64_t id, absl::StatusOr<MixedWeightLease> lease) {
+  std::unique_ptr<PendingRequest> failed;
+  {
+    MutexLock lock(mutex_);
+    const auto found = waiting_.find(id);
+    if (found == waiting_.end()) return;
+    if (lease.ok()) {
+      PendingRequest& request = *found->second;
+      request.lease = *std::move(lease);
+      request.mixed = absl::Now();
+      request.stage = Stage::kWaiting;
+      ++ready_;
+      changed_.NotifyOne();
+      return;
+    }
+    failed = TakeOut(id);
+  }
+  End(std::move(failed), lease.status());
+}
+
+void RequestQueue::Cancel(uint64_t id) {
+  MutexLock lock(mutex_);
+  cancels_.push_back(id);
+  changed_.NotifyOne();
+}
+
+void RequestQueue::Take(bool busy, bool room, Work* work) {
+  work->ended.clear();
+  work->cancelled.clear();
+  work->ready.clear();
+  MutexLock lock(mutex_);
+  while (true) {
+    work->now = absl::Now();
+    CollectEnded(work);
+    if (busy || stop_ || ready_ > 0 || !work->ended.empty()) break;
+    work->cancelled.clear();  // Nothing runs that they could name.
+    WaitForChange();
+  }
+  work->stop = stop_;
+  work->drain_over = work->now >= drain_deadline_;
+  if (!room || ready_ == 0) return;
+  for (const auto& [id, request] : waiting_) {
+    if (request->stage == Stage::kWaiting) work->ready.push_back(request.get());
+  }
+}
+
+void RequestQueue::CollectEnded(Work* work) {
+  for (const uint64_t id : cancels_) {
+    if (waiting_.contains(id)) {
+      MoveToEnded(id, CancelledByCaller(), work);
+    } else {
+      work->cancelled.push_back(id);
+    }
+  }
+  cancels_.clear();
+  const bool drain_over = work->now >= drain_deadline_;
+  if (work->now < next_deadline_ && !(drain_over && !waiting_.empty())) return;
+  next_deadline_ = absl::InfiniteFuture();
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    const auto& [id, request] = *next++;
+    if (request->request.deadline <= work->now) {
+      MoveToEnded(id, DeadlineError(request->stage), work);
+    } else if (drain_over) {
+      MoveToEnded(id, DrainedError(), work);
+    } else {
+      next_deadline_ = std::min(next_deadline_, request->request.deadline);
+    }
+  }
+}
+
+void RequestQueue::MoveToEnded(uint64_t id, absl::Status status, Work* work) {
+  work->ended.emplace_back(TakeOut(id), std::move(status));
+}
+
+std::unique_ptr<PendingRequest> RequestQueue::TakeOut(uint64_t id) {
+  const auto found = waiting_.find(id);
+  std::unique_ptr<PendingRequest> request = std::move(found->second);
+  waiting_.erase(found);
+  if (request->stage == Stage::kWaiting) --ready_;
+  ShowSize();
+  return request;
+}
+
+std::unique_ptr<PendingRequest> RequestQueue::Remove(uint64_t id) {
+  MutexLock lock(mutex_);
+  return TakeOut(id);
+}
+
+void RequestQueue::WaitForChange() {
+  absl::Time wake = next_deadline_;
+  if (!waiting_.empty()) wake = std::min(wake, drain_deadline_);
+  if (wake == absl::InfiniteFuture()) {
+    changed_.Wait(mutex_);
+  } else {
+    // An hour at most: far times do not survive the conversion on every platform.
+    changed_.WaitUntil(mutex_, absl::ToChronoTime(std::min(wake, absl::Now() + absl::Hours(1))));
+  }
+}
+
+void RequestQueue::End(std::unique_ptr<PendingRequest> request, absl::StatusOr<SummaryResult> result) {
+  if (absl::IsCancelled(result.status()) || absl::IsDeadlineExceeded(result.status()) ||
+      absl::IsUnavailable(result.status())) {
+    CancelledCounter(*metrics_, request->stage).Increment();
+  }
+  const auto on_done = std::move(request->callbacks.on_done);
+  request.reset();
+  on_done(std::move(result));
+  MutexLock lock(mutex_);
+  if (--accepted_ == 0) all_ended_.NotifyAll();
+}
+
+void RequestQueue::StartDrain(absl::Time deadline) {
+  MutexLock lock(mutex_);
+  draining_ = true;
+  drain_deadline_ = std::min(drain_deadline_, deadline);
+  changed_.NotifyOne();
+}
+
+void RequestQueue::AwaitAllEnded() {
+  MutexLock lock(mutex_);
+  while (accepted_ > 0) all_ended_.Wait(mutex_);
+}
+
+void RequestQueue::Stop() {
+  MutexLock lock(mutex_);
+  stop_ = true;
+  changed_.NotifyOne();
+}
+
+int RequestQueue::size() const {
+  MutexLock lock(mutex_);
+  return static_cast<int>(waiting_.size());
+}
+
+void RequestQueue::ShowSize() { metrics_->requests_waiting.Set(static_cast<double>(waiting_.size())); }
+
+}  // namespace trimtab

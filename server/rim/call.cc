@@ -1,0 +1,47 @@
+#include "server/rim/call.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "server/rim/grpc_status.h"
+#include "server/rim/wire.h"
+#include "spdlog/spdlog.h"
+
+namespace trimtab {
+namespace {
+
+// gRPC's timers fire this much early or late.
+constexpr absl::Duration kTimerSlack = absl::Milliseconds(20);
+
+}  // namespace
+
+Call::Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context)
+    : parts_(parts), method_(method), started_(absl::Now()), deadline_(absl::FromChrono(context.deadline())) {}
+
+void Call::Submit(const grpc::ByteBuffer& bytes, v1::SummarizeResponse* reply, SummaryCallbacks callbacks) {
+  v1::SummarizeRequest request;
+  if (absl::Status status = ParseMessage(bytes, &request); !status.ok()) return callbacks.on_done(std::move(status));
+  auto prepared = Prepare(parts_, request, deadline_);
+  if (!prepared.ok()) return callbacks.on_done(prepared.status());
+  *reply = std::move(prepared->reply);
+  id_ = parts_.scheduler->Submit(std::move(prepared->request), std::move(callbacks));
+}
+
+void Call::Cancel() {
+  if (id_ != 0 && absl::Now() + kTimerSlack < deadline_) parts_.scheduler->Cancel(id_);
+}
+
+grpc::Status Call::End(const absl::Status& status) {
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - started_);
+  const std::string code(CodeName(status.code()));
+  parts_.metrics->CountRequest(method_, code, seconds);
+  const bool ours = id_ != 0 && (absl::IsInternal(status) || absl::IsUnknown(status));
+  if (ours) {
+    spdlog::error("{} failed: {} {}", method_, code, std::string(status.message()));
+  } else {
+    spdlog::debug("{} {} after {:.6f} s", method_, code, seconds);
+  }
+  return ToGrpc(status);
+}
+
+}  // namespace trimtab

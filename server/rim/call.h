@@ -1,0 +1,45 @@
+#ifndef TRIMTAB_SERVER_RIM_CALL_H_
+#define TRIMTAB_SERVER_RIM_CALL_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "grpcpp/grpcpp.h"
+#include "server/metrics.h"
+#include "server/rim/summarizer_service.h"
+
+namespace trimtab {
+
+// What every call to the scheduler has in common: its deadline, its id there, its end in the metrics and the log. The
+// article never reaches the log. Not thread-safe.
+class Call {
+ public:
+  Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context);
+
+  absl::Time deadline() const { return deadline_; }
+
+  // Parses and prepares `request`, keeps what the reply needs in *reply and submits. Ends by `callbacks.on_done` in any
+  // case.
+  void Submit(const grpc::ByteBuffer& request, v1::SummarizeResponse* reply, SummaryCallbacks callbacks);
+
+  // The caller is gone: ends the request within one step. A caller that is gone because time is up gets
+  // DeadlineExceeded from the scheduler, which watches the same deadline. REQUIRES: Submit has returned.
+  void Cancel();
+
+  // Counts and logs the end of the call, and says it in gRPC's terms. Call once.
+  grpc::Status End(const absl::Status& status);
+
+ private:
+  const SummarizerParts& parts_;
+  const std::string method_;
+  const absl::Time started_;
+  const absl::Time deadline_;
+  uint64_t id_ = 0;  // 0: not in the scheduler.
+};
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_SERVER_RIM_CALL_H_

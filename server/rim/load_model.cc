@@ -1,0 +1,45 @@
+#include "server/rim/load_model.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/checkpoint.h"
+#include "model/mixed_weights.h"
+#include "model/status_macros.h"
+
+namespace trimtab {
+namespace {
+
+int ThreadsOf(const ServerOptions& options) {
+  if (options.threads > 0) return options.threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+absl::Status CheckCacheHoldsOne(const ServerOptions& options, const Parameters& parameters) {
+  const int64_t mixed_bytes = MixedWeights::Bytes(parameters);
+  if (options.cache_bytes >= mixed_bytes) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("cache-bytes is ", options.cache_bytes,
+                                                    ", but one mixture of this checkpoint takes ", mixed_bytes,
+                                                    ": give at least that, better several times as much"));
+}
+
+}  // namespace
+
+SteeringBounds BoundsOf(const ServerOptions& options) {
+  return {.alpha_floor = options.alpha_floor, .rewards = options.reward_ranges};
+}
+
+absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options) {
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(options.model));
+  RETURN_IF_ERROR(CheckBounds(BoundsOf(options), checkpoint.clp));
+  LoadedModel model;
+  ASSIGN_OR_RETURN(model.tokenizer, Tokenizer::Create(checkpoint.tokenizer_model, checkpoint.config.vocab_size));
+  ASSIGN_OR_RETURN(model.backend, NewBackend(options.device, ThreadsOf(options)));
+  ASSIGN_OR_RETURN(model.parameters, Parameters::Create(checkpoint, model.backend.get()));
+  RETURN_IF_ERROR(CheckCacheHoldsOne(options, *model.parameters));
+  return model;
+}
+
+}  // namespace trimtab

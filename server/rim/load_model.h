@@ -1,0 +1,30 @@
+#ifndef TRIMTAB_SERVER_RIM_LOAD_MODEL_H_
+#define TRIMTAB_SERVER_RIM_LOAD_MODEL_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "kernels/backend.h"
+#include "model/parameters.h"
+#include "model/tokenizer.h"
+#include "server/rim/options.h"
+
+namespace trimtab {
+
+// The model in memory, ready to serve. Destroyed in reverse: the backend goes last.
+struct LoadedModel {
+  std::unique_ptr<Backend> backend;
+  std::shared_ptr<const Parameters> parameters;
+  std::unique_ptr<Tokenizer> tokenizer;
+};
+
+// Opens the checkpoint, packs it for the device, and checks all that depends on both it and the options: steering bounds
+// against its rewards, and that the cache holds at least one mixture (FailedPrecondition). One-line errors.
+absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options);
+
+// The steering part of `options`.
+SteeringBounds BoundsOf(const ServerOptions& options);
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_SERVER_RIM_LOAD_MODEL_H_

@@ -1,0 +1,75 @@
+// trimtabd: parse, load, serve until a signal, drain.
+#include <csignal>
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "model/mixed_weights.h"
+#include "server/rim/load_model.h"
+#include "server/rim/logging.h"
+#include "server/rim/options.h"
+#include "server/rim/server.h"
+#include "spdlog/spdlog.h"
+
+namespace trimtab {
+namespace {
+
+constexpr int kCannotServe = 1;
+constexpr int kUnusable = 2;
+
+int Fail(const absl::Status& status) {
+  const bool unusable = absl::IsNotFound(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
+  std::cerr << absl::StrCat("trimtabd: ", absl::StrReplaceAll(status.message(), {{"\n", " "}}), "\n");
+  return unusable ? kUnusable : kCannotServe;
+}
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+int Check(const ServerOptions& options) {
+  const auto model = LoadModel(options);
+  if (!model.ok()) return Fail(model.status());
+  const Parameters& parameters = *model->parameters;
+  std::cout << absl::StrCat("ok: ", parameters.clp().name, ", ", parameters.clp().rewards.size(), " rewards, ",
+                            parameters.bytes(), " bytes, one mixture ", MixedWeights::Bytes(parameters),
+                            " bytes, digest ", parameters.version().digest, "\n");
+  return 0;
+}
+
+int Serve(const ServerOptions& options) {
+  // Before any thread starts, so that all of them leave these signals to sigwait.
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  const auto server = Server::Start(options);
+  if (!server.ok()) return Fail(server.status());
+  std::cout << absl::StrCat("listening grpc=", (*server)->grpc_address(), " metrics=", (*server)->metrics_address(), "\n")
+            << std::flush;
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("got {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // A second one ends the process.
+  (*server)->Drain();
+  return 0;
+}
+
+}  // namespace
+}  // namespace trimtab
+
+int main(int argc, char** argv) {
+  using trimtab::CommandLine;
+  const CommandLine line = trimtab::ParseCommandLine(argc, argv);
+  if (line.action == CommandLine::Action::kExit) {
+    (line.exit_code == 0 ? std::cout : std::cerr) << line.output;
+    return line.exit_code;
+  }
+  trimtab::SetUpLogging(line.options.log_format, line.options.log_level);
+  return line.action == CommandLine::Action::kCheck ? trimtab::Check(line.options) : trimtab::Serve(line.options);
+}

@@ -1,0 +1,77 @@
+#ifndef TRIMTAB_SERVER_RIM_OPTIONS_H_
+#define TRIMTAB_SERVER_RIM_OPTIONS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "server/steering.h"
+
+namespace trimtab {
+
+// Everything an operator can set. Each field is the flag of the same name (with dashes), the environment variable
+// TRIMTAB_<NAME> and the key of the configuration file; flag over environment over file over the default here.
+struct ServerOptions {
+  // Folder of the checkpoint: clp.json and its tensors, or a plain Hugging Face T5.
+  std::string model;
+  // HOST:PORT of gRPC; port 0 takes a free one. The default answers this machine only.
+  std::string listen = "127.0.0.1:50051";
+  // HOST:PORT of /metrics, /livez, /readyz and /version; port 0 takes a free one.
+  std::string metrics_listen = "127.0.0.1:9090";
+  // "cpu" (vectorised), or "reference" (plain loops, slow: for comparing).
+  std::string device = "cpu";
+  // Compute threads; 0: one per core.
+  int threads = 0;
+  // Memory of the mixed-weight cache, in bytes; never exceeded. Must hold at least one mixture.
+  int64_t cache_bytes = int64_t{1} << 30;
+  // Sequences decoded together in one step (a beam search takes one per beam). Bounds key/value memory.
+  int max_batch_rows = 32;
+  // Requests that may wait; one more is refused with RESOURCE_EXHAUSTED.
+  int max_queue = 256;
+  // Longer articles are cut to this many tokens, and the reply says so.
+  int max_input_tokens = 512;
+  // Most a request may ask for.
+  int max_new_tokens = 128;
+  // Smallest alpha callers may ask for; 0: the checkpoint's own alpha_min.
+  double alpha_floor = 0.0;
+  // Weights callers may give a reward, by name; a reward not named takes [0, 1].
+  std::map<std::string, SteeringBounds::Range> reward_ranges;
+  // Reward weights and the reference's share snap to multiples of 2^-bits, 1 to 20. Fewer bits: more cache hits.
+  int grid_bits_w = 20;
+  int grid_bits_beta = 20;
+  // Pins the one execution path whose bits repeat: a request gets the same answer alone and in any batch. Dense, the
+  // only path today, is that path.
+  bool deterministic = false;
+  // On SIGTERM: first keep accepting for this long while load balancers notice ...
+  double drain_accept_seconds = 5.0;
+  // ... then refuse new requests and let running ones finish for this long, then cancel them.
+  double drain_seconds = 30.0;
+  std::string log_format = "text";  // Or "json": one object a line. Always to stderr, never article text.
+  std::string log_level = "info";   // trace, debug, info, warning, error, critical or off.
+  // gRPC server reflection, for grpcurl and the like.
+  bool reflection = true;
+};
+
+// What the command line asks for.
+struct CommandLine {
+  enum class Action {
+    kServe,
+    kCheck,  // Load and validate everything, then exit.
+    kExit,   // Print `output` (to stdout, or stderr when exit_code is not 0) and exit with `exit_code`.
+  };
+  Action action = Action::kServe;
+  ServerOptions options;
+  std::string output;
+  int exit_code = 0;
+};
+
+// Parses flags, TRIMTAB_* and the file of --config (TOML or INI, `key = value` lines; unknown keys are errors).
+// Errors exit with code 2 and one line. `argv[0]` is skipped.
+CommandLine ParseCommandLine(int argc, const char* const* argv);
+
+// "0.1.0 (commit)": what --version and GetModelInfo say.
+std::string VersionText();
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_SERVER_RIM_OPTIONS_H_

@@ -1,0 +1,184 @@
+#include "server/rim/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "grpc/compression.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "model/engine.h"
+#include "model/status_macros.h"
+#include "server/rim/load_model.h"
+#include "server/rim/metrics_http.h"
+#include "server/rim/summarizer_service.h"
+#include "server/rim/version.h"
+#include "spdlog/spdlog.h"
+
+namespace trimtab {
+namespace {
+
+constexpr int kMaxReceiveBytes = 8 << 20;   // The largest valid request is a little over 1 MiB.
+constexpr int kMaxMetadataBytes = 16 << 10;
+constexpr int kMaxStreamsPerConnection = 1024;
+constexpr auto kShutdownGrace = std::chrono::seconds(1);  // For replies on their way when all requests have ended.
+
+std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
+
+RequestLimits LimitsOf(const ServerOptions& options) {
+  return {.max_input_tokens = options.max_input_tokens,
+          .max_new_tokens = options.max_new_tokens,
+          .max_beams = std::min(8, options.max_batch_rows)};
+}
+
+EngineOptions EngineOptionsOf(const ServerOptions& options) {
+  EngineOptions engine;
+  engine.max_rows = options.max_batch_rows;
+  engine.max_input_tokens = options.max_input_tokens;
+  engine.max_new_tokens = options.max_new_tokens;
+  engine.max_encode_tokens = std::max(engine.max_encode_tokens, options.max_input_tokens);
+  return engine;
+}
+
+void SetLimits(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // A second server on our port is an error.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+}
+
+}  // namespace
+
+// In the order of construction; destroyed in reverse, so that nothing is used after its end.
+struct Server::Impl {
+  explicit Impl(const ServerOptions& options) : options(options), metrics(registry) {}
+
+  absl::Status Start();
+  absl::Status StartEngine();
+  absl::Status StartGrpc();
+  void Drain();
+  void SetHealth(bool serving);
+
+  const ServerOptions options;
+  prometheus::Registry registry;
+  Metrics metrics;
+  std::atomic<bool> ready = false;
+  LoadedModel model;
+  std::unique_ptr<ParameterStore> store;
+  std::unique_ptr<MixedWeightCache> cache;
+  std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<SummarizerService> service;
+  std::unique_ptr<MetricsHttp> metrics_http;
+  std::unique_ptr<grpc::Server> grpc_server;
+  int grpc_port = 0;
+};
+
+absl::Status Server::Impl::Start() {
+  ASSIGN_OR_RETURN(model, LoadModel(options));
+  store = std::make_unique<ParameterStore>(model.parameters);
+  metrics.SetBuild(TRIMTAB_VERSION, TRIMTAB_COMMIT);
+  metrics.SetParameters(model.parameters->version().sequence, model.parameters->version().digest);
+  RETURN_IF_ERROR(StartEngine());
+  service = std::make_unique<SummarizerService>(
+      SummarizerParts{.store = store.get(),
+                      .tokenizer = model.tokenizer.get(),
+                      .scheduler = scheduler.get(),
+                      .metrics = &metrics,
+                      .bounds = BoundsOf(options),
+                      .grid = {.w_bits = options.grid_bits_w, .beta_bits = options.grid_bits_beta},
+                      .limits = LimitsOf(options),
+                      .server_version = VersionText(),
+                      .device = std::string(model.backend->name())});
+  ASSIGN_OR_RETURN(metrics_http, MetricsHttp::Start({.listen = options.metrics_listen,
+                                                     .ready = [this] { return ready.load(); }},
+                                                    registry));
+  RETURN_IF_ERROR(StartGrpc());
+  SetHealth(true);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::StartEngine() {
+  Backend* const backend = model.backend.get();
+  cache = std::make_unique<MixedWeightCache>(
+      MixedWeightCache::Options{.byte_budget = options.cache_bytes},
+      [backend](std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients) {
+        return MixedWeights::Mix(std::move(parameters), coefficients, backend);
+      },
+      &metrics);
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
+                   NewEngine(model.parameters->config(), EngineOptionsOf(options), backend));
+  scheduler = std::make_unique<Scheduler>(SchedulerOptions{.max_queue_length = options.max_queue}, std::move(engine),
+                                          cache.get(), &metrics);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::StartGrpc() {
+  grpc::EnableDefaultHealthCheckService(true);
+  if (options.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  SetLimits(builder);
+  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &grpc_port);
+  builder.RegisterService(service.get());
+  grpc_server = builder.BuildAndStart();
+  if (grpc_server == nullptr || grpc_port == 0) {
+    return absl::UnavailableError(absl::StrCat("listen ", options.listen,
+                                               " cannot be bound: is the port in use, or the host not of this machine?"));
+  }
+  return absl::OkStatus();
+}
+
+void Server::Impl::SetHealth(bool serving) {
+  ready = serving;
+  grpc::HealthCheckServiceInterface* health = grpc_server->GetHealthCheckService();
+  health->SetServingStatus("", serving);
+  health->SetServingStatus(v1::Summarizer::service_full_name(), serving);
+}
+
+void Server::Impl::Drain() {
+  if (grpc_server == nullptr) return;
+  if (ready.load()) {
+    spdlog::info("draining: not ready, accepting for {} s more", options.drain_accept_seconds);
+    SetHealth(false);
+    absl::SleepFor(absl::Seconds(options.drain_accept_seconds));
+    spdlog::info("draining: refusing new requests, {} waiting and {} running have {} s", scheduler->waiting(),
+                 scheduler->running(), options.drain_seconds);
+  }
+  scheduler->Drain(absl::Now() + absl::Seconds(options.drain_seconds));
+  grpc_server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() {
+  impl_->ready = false;
+  impl_->scheduler->Drain(absl::InfinitePast());
+  impl_->grpc_server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  auto impl = std::make_unique<Impl>(options);
+  RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+std::string Server::grpc_address() const { return absl::StrCat(HostOf(impl_->options.listen), ":", impl_->grpc_port); }
+
+std::string Server::metrics_address() const {
+  return absl::StrCat(HostOf(impl_->options.metrics_listen), ":", impl_->metrics_http->port());
+}
+
+void Server::Drain() { impl_->Drain(); }
+
+MixedWeightCache::Stats Server::cache_stats() const { return impl_->cache->stats(); }
+
+}  // namespace trimtab

@@ -1,0 +1,102 @@
+#include "server/rim/summarizer_service.h"
+
+#include "model/status_macros.h"
+#include "server/rim/call.h"
+#include "server/rim/stream_writer.h"
+#include "server/rim/wire.h"
+
+namespace trimtab {
+namespace {
+
+class UnaryCall final : public grpc::ServerUnaryReactor {
+ public:
+  UnaryCall(const SummarizerParts& parts, const grpc::CallbackServerContext& context, const grpc::ByteBuffer& request,
+            grpc::ByteBuffer* response)
+      : call_(parts, "Summarize", context) {
+    call_.Submit(request, &reply_,
+                 {.on_token = nullptr,
+                  .on_done = [this, response, tokenizer = parts.tokenizer](absl::StatusOr<SummaryResult> result) {
+                    if (result.ok()) {
+                      Complete(*tokenizer, *result, &reply_);
+                      WriteMessage(reply_, response);
+                    }
+                    Finish(call_.End(result.status()));
+                  }});
+  }
+
+  // Neither is called before the constructor has returned.
+  void OnCancel() override { call_.Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  v1::SummarizeResponse reply_;
+  Call call_;
+};
+
+}  // namespace
+
+absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::SummarizeRequest& request,
+                                        absl::Time deadline) {
+  RETURN_IF_ERROR(CheckRequest(request));
+  std::shared_ptr<const Parameters> parameters = parts.store->Current();
+  if (!request.parameter_digest().empty()) {
+    ASSIGN_OR_RETURN(parameters, parts.store->Find(request.parameter_digest()));
+  }
+  const ClpConfig& clp = parameters->clp();
+  const T5Config& config = parameters->config();
+  ASSIGN_OR_RETURN(const Steering steering, ResolveRequest(clp, parts.bounds, parts.grid, request));
+  ASSIGN_OR_RETURN(const GenerationOptions options, OptionsFromProto(request.options(), parameters->generation(),
+                                                                     config.vocab_size, parts.limits));
+  bool truncated = false;
+  ASSIGN_OR_RETURN(std::vector<int32_t> input_ids,
+                   parts.tokenizer->Encode(BuildPrompt(clp, steering.weighting, request.article()), config.eos_id,
+                                           parts.limits.max_input_tokens, &truncated));
+  v1::SummarizeResponse reply;
+  *reply.mutable_weighting() = WeightingToProto(steering);
+  *reply.mutable_parameter_version() = VersionToProto(parameters->version());
+  reply.set_execution_path(v1::EXECUTION_PATH_DENSE);
+  reply.set_truncated(truncated);
+  reply.set_input_tokens(static_cast<int32_t>(input_ids.size()));
+  return PreparedRequest{.request = {.input_ids = std::move(input_ids),
+                                     .parameters = std::move(parameters),
+                                     .coefficients = steering.coefficients,
+                                     .options = options,
+                                     .deadline = deadline},
+                         .reply = std::move(reply)};
+}
+
+void Complete(const Tokenizer& tokenizer, const SummaryResult& result, v1::SummarizeResponse* reply) {
+  const Generation& generation = result.generation;
+  reply->set_summary(tokenizer.Decode(generation.tokens));
+  reply->set_cache(CacheToProto(result.cache));
+  reply->set_finish_reason(FinishReasonToProto(generation.finish_reason));
+  reply->set_output_tokens(static_cast<int32_t>(generation.tokens.size()));
+  *reply->mutable_timings() = TimingsToProto(result.times);
+  if (generation.log_probs.empty()) return;  // Not asked for.
+  reply->mutable_log_probs()->Assign(generation.log_probs.begin(), generation.log_probs.end());
+  reply->mutable_token_ids()->Assign(generation.tokens.begin(), generation.tokens.end());
+}
+
+grpc::ServerUnaryReactor* SummarizerService::Summarize(grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  return new UnaryCall(parts_, *context, *request, response);
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* SummarizerService::StreamSummarize(grpc::CallbackServerContext* context,
+                                                                               const grpc::ByteBuffer* request) {
+  return new StreamWriter(parts_, *context, *request);
+}
+
+grpc::ServerUnaryReactor* SummarizerService::GetModelInfo(grpc::CallbackServerContext* context,
+                                                          const v1::GetModelInfoRequest*,
+                                                          v1::GetModelInfoResponse* response) {
+  Call call(parts_, "GetModelInfo", *context);
+  DescribeModel(*parts_.store->Current(), parts_.bounds, parts_.limits, response);
+  response->set_server_version(parts_.server_version);
+  response->set_device(parts_.device);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(call.End(absl::OkStatus()));
+  return reactor;
+}
+
+}  // namespace trimtab

@@ -1,0 +1,70 @@
+#ifndef TRIMTAB_SERVER_RIM_SUMMARIZER_SERVICE_H_
+#define TRIMTAB_SERVER_RIM_SUMMARIZER_SERVICE_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/grpcpp.h"
+#include "model/tokenizer.h"
+#include "server/metrics.h"
+#include "server/parameter_store.h"
+#include "server/rim/convert.h"
+#include "server/scheduler.h"
+#include "server/steering.h"
+#include "trimtab/v1/summarizer.grpc.pb.h"
+
+namespace trimtab {
+
+// What the service works with and how it is set. The pointees must outlive the service and all its calls.
+struct SummarizerParts {
+  ParameterStore* store = nullptr;
+  const Tokenizer* tokenizer = nullptr;
+  Scheduler* scheduler = nullptr;
+  Metrics* metrics = nullptr;
+  SteeringBounds bounds;
+  CoefficientGrid grid;
+  RequestLimits limits;
+  std::string server_version;
+  std::string device;
+};
+
+// A request as the scheduler takes it, with what its reply will need.
+struct PreparedRequest {
+  SummaryRequest request;
+  v1::SummarizeResponse reply;  // All that is known before the summary is written.
+};
+
+// trimtab.v1.Summarizer: translates, submits, finishes. Validation and tokenising run on the gRPC thread that brought
+// the call; replies are sent from the scheduler's threads, which are never blocked: while one message of a stream is on
+// its way, the tokens that follow are gathered into the next. Thread-safe. Raw methods: see wire.h.
+class SummarizerService final
+    : public v1::Summarizer::WithRawCallbackMethod_Summarize<v1::Summarizer::WithRawCallbackMethod_StreamSummarize<
+          v1::Summarizer::WithCallbackMethod_GetModelInfo<v1::Summarizer::Service>>> {
+ public:
+  explicit SummarizerService(SummarizerParts parts) : parts_(std::move(parts)) {}
+
+  grpc::ServerUnaryReactor* Summarize(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamSummarize(grpc::CallbackServerContext* context,
+                                                              const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* GetModelInfo(grpc::CallbackServerContext* context, const v1::GetModelInfoRequest* request,
+                                         v1::GetModelInfoResponse* response) override;
+
+ private:
+  SummarizerParts parts_;
+};
+
+// Validates `request` against what is served now. InvalidArgument with the field at fault; FailedPrecondition when the
+// pinned parameters are not held.
+absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::SummarizeRequest& request,
+                                        absl::Time deadline);
+
+// The whole reply: what was prepared and what was written.
+void Complete(const Tokenizer& tokenizer, const SummaryResult& result, v1::SummarizeResponse* reply);
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_SERVER_RIM_SUMMARIZER_SERVICE_H_

@@ -1,0 +1,20 @@
+#ifndef TRIMTAB_SERVER_RIM_WIRE_H_
+#define TRIMTAB_SERVER_RIM_WIRE_H_
+
+#include "absl/status/status.h"
+#include "google/protobuf/message.h"
+#include "grpcpp/support/byte_buffer.h"
+
+namespace trimtab {
+
+// Messages as gRPC carries them. Our methods are registered raw because the callback interface of gRPC 1.51 answers bytes
+// it cannot parse with UNIMPLEMENTED and no word of why.
+
+// Internal, as gRPC's other interfaces say, when `bytes` are no such message or hold text that is not UTF-8.
+absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message* message);
+
+void WriteMessage(const google::protobuf::Message& message, grpc::ByteBuffer* bytes);
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_SERVER_RIM_WIRE_H_

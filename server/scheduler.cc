@@ -1,0 +1,264 @@
+#include "server/scheduler.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "model/field_error.h"
+#include "server/batch_plan.h"
+#include "server/request_queue.h"
+
+namespace trimtab {
+namespace {
+
+using Stage = PendingRequest::Stage;
+
+// Requests with the same mixed weights share a lane; a lease keeps the address its own.
+uint64_t LaneOf(const PendingRequest& request) { return reinterpret_cast<uintptr_t>(request.lease.weights.get()); }
+
+double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
+
+}  // namespace
+
+// `running` and all below it belong to the engine thread.
+struct Scheduler::Impl {
+  Impl(const SchedulerOptions& options, std::unique_ptr<Engine> engine_in, MixedWeightCache* cache, Metrics* metrics)
+      : cache(cache), metrics(metrics), queue(std::make_shared<RequestQueue>(options.max_queue_length, metrics)),
+        total_rows(engine_in->free_rows()), engine(std::move(engine_in)), thread([this] { Run(); }) {}
+
+  uint64_t Submit(SummaryRequest request, SummaryCallbacks callbacks);
+  absl::Status Accept(std::unique_ptr<PendingRequest>& request);
+
+  void Run();
+  void EndRunning();
+  void AdmitReady();
+  bool AdmitOne(PendingRequest* request);
+  void Step();
+  void Deliver(EngineEvent& event, absl::Time now);
+  void CountToken(PendingRequest& request, absl::Time now);
+  void Finish(uint64_t id, Generation generation, absl::Time now);
+  std::unique_ptr<PendingRequest> Leave(uint64_t id);
+  void ShowRunning();
+
+  MixedWeightCache* const cache;
+  Metrics* const metrics;
+  const std::shared_ptr<RequestQueue> queue;
+  const int32_t total_rows;
+  std::atomic<uint64_t> last_id = 0;
+  std::atomic<int> running_count = 0;
+
+  std::unique_ptr<Engine> engine;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<PendingRequest>> running;
+  bool memory_short = false;  // The engine refused one for memory: none is tried until one leaves.
+  RequestQueue::Work work;
+  std::vector<std::pair<uint64_t, absl::Status>> leaving;
+  std::vector<Candidate> candidates;
+  std::vector<LaneLoad> loads;
+  std::vector<EngineEvent> events;
+  std::thread thread;  // Last: it starts when all else is made.
+};
+
+uint64_t Scheduler::Impl::Submit(SummaryRequest request, SummaryCallbacks callbacks) {
+  const uint64_t id = ++last_id;
+  auto pending = std::make_unique<PendingRequest>(id, std::move(request), std::move(callbacks));
+  pending->submitted = absl::Now();
+  const std::shared_ptr<const Parameters> parameters = pending->request.parameters;
+  const Coefficients coefficients = pending->request.coefficients;
+  if (absl::Status status = Accept(pending); !status.ok()) {
+    pending->callbacks.on_done(std::move(status));
+    return id;
+  }
+  cache->Acquire(parameters, coefficients, [queue = queue, id](absl::StatusOr<MixedWeightLease> lease) {
+    queue->MixDone(id, std::move(lease));
+  });
+  return id;
+}
+
+absl::Status Scheduler::Impl::Accept(std::unique_ptr<PendingRequest>& pending) {
+  const SummaryRequest& request = pending->request;
+  if (request.deadline <= pending->submitted) {
+    metrics->cancelled_waiting.Increment();
+    return absl::DeadlineExceededError("the deadline had passed when the request arrived: allow more time");
+  }
+  if (request.options.num_beams > total_rows) {
+    return InvalidField("options.num_beams",
+                        absl::StrCat("is ", request.options.num_beams, "; this server's batch has ", total_rows,
+                                     " rows: ask for fewer beams"));
+  }
+  return queue->Add(pending);
+}
+
+void Scheduler::Impl::Run() {
+  while (true) {
+    const bool room = engine->free_rows() > 0 && !memory_short;
+    queue->Take(!running.empty(), room, &work);
+    if (work.stop) return;
+    for (auto& [request, status] : work.ended) queue->End(std::move(request), std::move(status));
+    EndRunning();
+    AdmitReady();
+    if (!running.empty()) Step();
+  }
+}
+
+// Ends what runs and was cancelled, is late, or outlasts the drain.
+void Scheduler::Impl::EndRunning() {
+  leaving.clear();
+  for (const auto& [id, request] : running) {
+    if (request->request.deadline <= work.now) {
+      leaving.emplace_back(id, DeadlineError(request->stage));
+    } else if (work.drain_over) {
+      leaving.emplace_back(id, DrainedError());
+    }
+  }
+  for (const uint64_t id : work.cancelled) leaving.emplace_back(id, CancelledByCaller());
+  for (auto& [id, status] : leaving) {
+    std::unique_ptr<PendingRequest> request = Leave(id);
+    if (request == nullptr) continue;  // A late cancellation.
+    engine->Cancel(id);
+    queue->End(std::move(request), std::move(status));
+  }
+}
+
+void Scheduler::Impl::AdmitReady() {
+  if (work.ready.empty()) return;
+  candidates.clear();
+  loads.clear();
+  for (const PendingRequest* request : work.ready) {
+    candidates.push_back({LaneOf(*request), request->request.options.num_beams});
+  }
+  for (const auto& [id, request] : running) loads.push_back({LaneOf(*request), request->request.options.num_beams});
+  std::vector<size_t> joined = PlanAdmissions(candidates, loads, engine->free_rows());
+  // What does not fit an empty engine never will: the engine says why.
+  if (joined.empty() && running.empty()) joined.push_back(0);
+  for (const size_t i : joined) {
+    if (!AdmitOne(work.ready[i])) return;
+  }
+}
+
+// False when memory is short and the request must wait for another to leave.
+bool Scheduler::Impl::AdmitOne(PendingRequest* request) {
+  absl::Status status = engine->Admit(
+      {request->id, request->request.input_ids, request->lease.weights, request->request.options});
+  if (absl::IsResourceExhausted(status) && !running.empty()) {
+    memory_short = true;
+    return false;
+  }
+  std::unique_ptr<PendingRequest> owned = queue->Remove(request->id);
+  if (!status.ok()) {
+    queue->End(std::move(owned), std::move(status));
+    return true;
+  }
+  owned->stage = Stage::kEncoding;
+  owned->admitted = absl::Now();
+  owned->encoded = owned->admitted;
+  metrics->prompt_tokens.Increment(static_cast<double>(owned->request.input_ids.size()));
+  metrics->request_mix_duration.Observe(Seconds(owned->mixed - owned->submitted));
+  metrics->queue_duration.Observe(Seconds(owned->admitted - owned->mixed));
+  running.emplace(owned->id, std::move(owned));
+  ShowRunning();
+  return true;
+}
+
+void Scheduler::Impl::Step() {
+  events.clear();
+  const StepStats stats = engine->Step(&events);
+  if (stats.encode_tokens > 0) metrics->encode_steps.Increment();
+  if (stats.decode_rows > 0) {
+    metrics->decode_steps.Increment();
+    metrics->batch_size.Observe(stats.decode_rows);
+    metrics->batch_lanes.Observe(stats.lanes);
+  }
+  const absl::Time now = absl::Now();
+  for (EngineEvent& event : events) Deliver(event, now);
+}
+
+void Scheduler::Impl::Deliver(EngineEvent& event, absl::Time now) {
+  const auto found = running.find(event.id);
+  if (found == running.end()) return;
+  PendingRequest& request = *found->second;
+  switch (event.kind) {
+    case EngineEvent::Kind::kEncoded:
+      request.stage = Stage::kDecoding;
+      request.encoded = now;
+      metrics->encode_duration.Observe(Seconds(now - request.admitted));
+      return;
+    case EngineEvent::Kind::kToken:
+      CountToken(request, now);
+      if (request.callbacks.on_token) request.callbacks.on_token(event.token);
+      return;
+    case EngineEvent::Kind::kFinished:
+      Finish(event.id, std::move(event.generation), now);
+      return;
+  }
+}
+
+void Scheduler::Impl::CountToken(PendingRequest& request, absl::Time now) {
+  metrics->generated_tokens.Increment();
+  if (request.streamed_tokens++ > 0) return;
+  request.first_token = now;
+  metrics->time_to_first_token.Observe(Seconds(now - request.submitted));
+}
+
+void Scheduler::Impl::Finish(uint64_t id, Generation generation, absl::Time now) {
+  std::unique_ptr<PendingRequest> request = Leave(id);
+  const auto tokens = static_cast<int32_t>(generation.tokens.size());
+  while (request->streamed_tokens < tokens) CountToken(*request, now);  // Beams speak at the end.
+
+  SummaryResult result;
+  result.generation = std::move(generation);
+  result.cache = request->lease.outcome;
+  result.times.mix = request->mixed - request->submitted;
+  result.times.queue = request->admitted - request->mixed;
+  result.times.encode = request->encoded - request->admitted;
+  result.times.decode = now - request->encoded;
+  result.times.first_token = (tokens > 0 ? request->first_token : now) - request->submitted;
+  metrics->decode_duration.Observe(Seconds(result.times.decode));
+  if (tokens > 0) metrics->time_per_output_token.Observe(Seconds(result.times.decode) / tokens);
+  queue->End(std::move(request), std::move(result));
+}
+
+// Null for an unknown id.
+std::unique_ptr<PendingRequest> Scheduler::Impl::Leave(uint64_t id) {
+  const auto found = running.find(id);
+  if (found == running.end()) return nullptr;
+  std::unique_ptr<PendingRequest> request = std::move(found->second);
+  running.erase(found);
+  memory_short = false;
+  ShowRunning();
+  return request;
+}
+
+void Scheduler::Impl::ShowRunning() {
+  running_count = static_cast<int>(running.size());
+  metrics->requests_running.Set(static_cast<double>(running.size()));
+}
+
+Scheduler::Scheduler(const SchedulerOptions& options, std::unique_ptr<Engine> engine, MixedWeightCache* cache,
+                     Metrics* metrics)
+    : impl_(std::make_unique<Impl>(options, std::move(engine), cache, metrics)) {}
+
+Scheduler::~Scheduler() {
+  Drain(absl::InfinitePast());
+  impl_->queue->Stop();
+  impl_->thread.join();
+}
+
+uint64_t Scheduler::Submit(SummaryRequest request, SummaryCallbacks callbacks) {
+  return impl_->Submit(std::move(request), std::move(callbacks));
+}
+
+void Scheduler::Cancel(uint64_t id) { impl_->queue->Cancel(id); }
+
+void Scheduler::Drain(absl::Time deadline) {
+  impl_->queue->StartDrain(deadline);
+  impl_->queue->AwaitAllEnded();
+}
+
+int Scheduler::waiting() const { return impl_->queue->size(); }
+int Scheduler::running() const { return impl_->running_count; }
+
+}  // namespace trimtab

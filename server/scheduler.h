@@ -1,0 +1,79 @@
+#ifndef TRIMTAB_SERVER_SCHEDULER_H_
+#define TRIMTAB_SERVER_SCHEDULER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "model/engine.h"
+#include "server/metrics.h"
+#include "server/mixed_weight_cache.h"
+
+namespace trimtab {
+
+struct SchedulerOptions {
+  // Requests allowed to wait for a place in the batch (mixing included); one more is refused with ResourceExhausted.
+  int max_queue_length = 256;
+};
+
+struct SummaryRequest {
+  std::vector<int32_t> input_ids;
+  std::shared_ptr<const Parameters> parameters;  // The version this request keeps to its end.
+  Coefficients coefficients;
+  GenerationOptions options;
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+struct SummaryTimes {
+  absl::Duration queue;   // Submission to admission, less the mix.
+  absl::Duration mix;     // Waiting for mixed weights.
+  absl::Duration encode;  // Admission to the end of the encoder pass.
+  absl::Duration decode;  // From there to the last token.
+  absl::Duration first_token;  // Submission to the first token (beams: to the end).
+};
+
+struct SummaryResult {
+  Generation generation;
+  CacheOutcome cache = CacheOutcome::kHit;
+  SummaryTimes times;
+};
+
+// Called from the engine thread (or, for an early end, a mixer thread or the caller of Submit): must not block.
+struct SummaryCallbacks {
+  std::function<void(int32_t token)> on_token;  // May be null. Greedy and sampling only.
+  // Exactly once, last. DeadlineExceeded, Cancelled, ResourceExhausted (queue full), Unavailable (draining).
+  std::function<void(absl::StatusOr<SummaryResult>)> on_done;
+};
+
+// Queue, mix, batch, deliver. One engine thread owns the engine; requests join and leave its batch at every step;
+// lanes share the places fairly (batch_plan.h). A deadline or a cancellation ends a request within one step.
+// Thread-safe. Lock order: the scheduler's lock, then nothing; callbacks run without it.
+class Scheduler {
+ public:
+  // The pointees must outlive the scheduler.
+  Scheduler(const SchedulerOptions& options, std::unique_ptr<Engine> engine, MixedWeightCache* cache, Metrics* metrics);
+  // Drains with no time left, then joins the engine thread.
+  ~Scheduler();
+
+  // The id to cancel by. `callbacks.on_done` may be called before this returns.
+  uint64_t Submit(SummaryRequest request, SummaryCallbacks callbacks);
+  void Cancel(uint64_t id);
+
+  // After this no request is accepted, and all accepted ones end: by themselves before `deadline`, cancelled
+  // (Unavailable) after it. Returns when none is left. Safe to call again.
+  void Drain(absl::Time deadline);
+
+  int waiting() const;
+  int running() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_SERVER_SCHEDULER_H_

@@ -1,0 +1,50 @@
+#include "server/parameter_store.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/fake_model.h"
+
+namespace trimtab {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ParameterStoreTest, GivesTheVersionItHolds) {
+  const auto parameters = MakeParameters(3);
+  const ParameterStore store(parameters);
+  EXPECT_EQ(store.Current(), parameters);
+}
+
+TEST(ParameterStoreTest, FindsTheVersionByDigest) {
+  const auto parameters = MakeParameters(3);
+  const ParameterStore store(parameters);
+  const auto found = store.Find("digest3");
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(*found, parameters);
+}
+
+TEST(ParameterStoreTest, RefusesADigestItDoesNotHoldAndNamesTheOneItHas) {
+  const ParameterStore store(MakeParameters(3));
+  const absl::Status status = store.Find("digest4").status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'digest4'"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'digest3'"));
+}
+
+TEST(ParameterStoreTest, RefusesAPrefixOfTheDigest) {
+  const ParameterStore store(MakeParameters(3));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store.Find("digest").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store.Find("").status()));
+}
+
+TEST(ParameterStoreTest, ShowsAForeignDigestShortenedAndEscaped) {
+  const ParameterStore store(MakeParameters(3));
+  const absl::Status status = store.Find("\x01" + std::string(10000, 'x')).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("\\x01x"));
+  EXPECT_LT(status.message().size(), 300u);
+}
+
+}  // namespace
+}  // namespace trimtab

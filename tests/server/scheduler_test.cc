@@ -1,0 +1,349 @@
+#include "server/scheduler.h"
+
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/field_error.h"
+#include "tests/server/scheduler_fixture.h"
+
+namespace trimtab {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Lt;
+
+using SchedulerTest = SchedulerFixture;
+
+TEST_F(SchedulerTest, AnswersOneRequestAndStreamsItsTokens) {
+  Start({});
+  control_.RunFreely();
+  auto outcome = Submit({.first_token = 100, .tokens = 3});
+  const auto& result = outcome->Await();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->generation.tokens, ElementsAre(100, 101, 102));
+  EXPECT_THAT(outcome->streamed(), ElementsAre(100, 101, 102));
+  EXPECT_EQ(result->cache, CacheOutcome::kMiss);
+  EXPECT_EQ(Submit({.first_token = 200})->Await()->cache, CacheOutcome::kHit);
+}
+
+TEST_F(SchedulerTest, ReportsTimesThatAddUp) {
+  Start({.step_time = std::chrono::milliseconds(1)});
+  control_.RunFreely();
+  const absl::Time start = absl::Now();
+  const auto result = Submit({.first_token = 100, .tokens = 4})->Await();
+  const absl::Duration whole = absl::Now() - start;
+  ASSERT_TRUE(result.ok()) << result.status();
+  const SummaryTimes& times = result->times;
+  EXPECT_GE(times.mix, absl::ZeroDuration());
+  EXPECT_GE(times.queue, absl::ZeroDuration());
+  EXPECT_GE(times.encode, absl::Milliseconds(1));
+  EXPECT_GE(times.decode, absl::Milliseconds(4));
+  EXPECT_GE(times.first_token, times.mix + times.queue + times.encode);
+  EXPECT_LE(times.first_token, times.mix + times.queue + times.encode + times.decode);
+  EXPECT_LE(times.mix + times.queue + times.encode + times.decode, whole);
+}
+
+TEST_F(SchedulerTest, BeamsSpeakAtTheEnd) {
+  Start({});
+  control_.RunFreely();
+  auto outcome = Submit({.first_token = 100, .tokens = 3, .beams = 4});
+  const auto& result = outcome->Await();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->generation.tokens.size(), 3u);
+  EXPECT_TRUE(outcome->streamed().empty());
+  EXPECT_EQ(metrics_.generated_tokens.Value(), 3);
+}
+
+TEST_F(SchedulerTest, ARequestJoinsWhileAnotherIsBeingWritten) {
+  Start({});
+  auto first = Submit({.first_token = 100, .tokens = 10});
+  control_.AllowSteps(3);  // Encoded, two tokens.
+  auto second = Submit({.first_token = 200, .tokens = 2});
+  control_.AllowSteps(5);
+  EXPECT_THAT(second->Await()->generation.tokens, ElementsAre(200, 201));
+  EXPECT_FALSE(first->ended());
+  EXPECT_THAT(first->streamed().size(), Lt(10u));
+  control_.RunFreely();
+  EXPECT_TRUE(first->Await().ok());
+}
+
+TEST_F(SchedulerTest, CancelsWhileMixing) {
+  Start({});
+  control_.RunFreely();
+  mix_gate_.Close();
+  auto outcome = Submit({.first_token = 100});
+  scheduler_->Cancel(outcome->id());
+  EXPECT_TRUE(absl::IsCancelled(outcome->Await().status()));
+  EXPECT_EQ(metrics_.cancelled_mixing.Value(), 1);
+  mix_gate_.Open();
+  EXPECT_TRUE(Submit({.first_token = 200})->Await().ok());
+  EXPECT_EQ(outcome->calls(), 1);
+}
+
+TEST_F(SchedulerTest, CancelsWhileWaitingForAPlace) {
+  Start({.rows = 1, .step_time = std::chrono::microseconds(100)});
+  control_.RunFreely();
+  auto endless = Submit({.first_token = 100, .tokens = kEndless});
+  AwaitRunning(1);
+  auto waits = Submit({.first_token = 200});
+  scheduler_->Cancel(waits->id());
+  EXPECT_TRUE(absl::IsCancelled(waits->Await().status()));
+  EXPECT_FALSE(endless->ended());
+  EXPECT_THAT(control_.admitted(), ElementsAre(100));
+}
+
+TEST_F(SchedulerTest, CancelsWhileRunningAndFreesThePlace) {
+  Start({.rows = 1, .step_time = std::chrono::microseconds(100)});
+  control_.RunFreely();
+  auto endless = Submit({.first_token = 100, .tokens = kEndless});
+  ASSERT_TRUE(Eventually([&] { return !endless->streamed().empty(); }));
+  scheduler_->Cancel(endless->id());
+  EXPECT_TRUE(absl::IsCancelled(endless->Await().status()));
+  EXPECT_EQ(metrics_.cancelled_decoding.Value(), 1);
+  EXPECT_TRUE(Submit({.first_token = 200})->Await().ok());
+  EXPECT_EQ(control_.cancelled(), 1);
+}
+
+TEST_F(SchedulerTest, CancellingWhatIsOverOrNeverWasDoesNothing) {
+  Start({});
+  control_.RunFreely();
+  auto outcome = Submit({.first_token = 100});
+  EXPECT_TRUE(outcome->Await().ok());
+  scheduler_->Cancel(outcome->id());
+  scheduler_->Cancel(987654);
+  EXPECT_TRUE(Submit({.first_token = 200})->Await().ok());
+  EXPECT_EQ(outcome->calls(), 1);
+}
+
+TEST_F(SchedulerTest, AnExpiredRequestEndsBeforeSubmitReturns) {
+  Start({});
+  auto outcome = Submit({.first_token = 100, .deadline = absl::Now() - absl::Seconds(1)});
+  EXPECT_TRUE(outcome->ended());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(outcome->Await().status()));
+}
+
+TEST_F(SchedulerTest, ADeadlinePassesWhileMixingAndTheEngineSleeps) {
+  Start({});
+  mix_gate_.Close();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // The engine thread goes to sleep.
+  auto outcome = Submit({.first_token = 100, .deadline = absl::Now() + absl::Milliseconds(20)});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(outcome->Await().status()));
+  EXPECT_EQ(metrics_.cancelled_mixing.Value(), 1);
+}
+
+TEST_F(SchedulerTest, ALaterButNearerDeadlineWakesTheEngine) {
+  Start({});
+  mix_gate_.Close();
+  auto far = Submit({.first_token = 100, .deadline = absl::Now() + absl::Hours(2)});
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // The engine thread goes to sleep.
+  auto near = Submit({.first_token = 200, .deadline = absl::Now() + absl::Milliseconds(20)});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(near->Await().status()));
+  EXPECT_FALSE(far->ended());
+}
+
+TEST_F(SchedulerTest, ADeadlinePassesWhileWaitingForAPlace) {
+  Start({.rows = 1, .step_time = std::chrono::microseconds(100)});
+  control_.RunFreely();
+  auto endless = Submit({.first_token = 100, .tokens = kEndless});
+  AwaitRunning(1);
+  auto waits = Submit({.first_token = 200, .deadline = absl::Now() + absl::Milliseconds(20)});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(waits->Await().status()));
+  EXPECT_EQ(metrics_.cancelled_waiting.Value(), 1);
+  EXPECT_FALSE(endless->ended());
+}
+
+TEST_F(SchedulerTest, ADeadlinePassesWhileRunning) {
+  Start({.step_time = std::chrono::microseconds(100)});
+  control_.RunFreely();
+  auto outcome =
+      Submit({.first_token = 100, .tokens = kEndless, .deadline = absl::Now() + absl::Milliseconds(20)});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(outcome->Await().status()));
+  EXPECT_EQ(control_.cancelled(), 1);
+  EXPECT_EQ(scheduler_->running(), 0);
+}
+
+TEST_F(SchedulerTest, TheQueueIsBoundedMixingIncluded) {
+  Start({}, /*max_queue_length=*/2);
+  control_.RunFreely();
+  mix_gate_.Close();
+  auto first = Submit({.first_token = 100});
+  auto second = Submit({.first_token = 200});
+  auto third = Submit({.first_token = 300});
+  EXPECT_TRUE(third->ended());
+  EXPECT_TRUE(absl::IsResourceExhausted(third->Await().status()));
+  EXPECT_EQ(metrics_.rejected_queue_full.Value(), 1);
+  EXPECT_EQ(scheduler_->waiting(), 2);
+  mix_gate_.Open();
+  EXPECT_TRUE(first->Await().ok());
+  EXPECT_TRUE(second->Await().ok());
+  EXPECT_EQ(scheduler_->waiting(), 0);
+}
+
+TEST_F(SchedulerTest, AFailedMixEndsItsRequest) {
+  Start({});
+  control_.RunFreely();
+  mix_failure_ = true;
+  EXPECT_TRUE(absl::IsInternal(Submit({.first_token = 100})->Await().status()));
+  mix_failure_ = false;
+  EXPECT_TRUE(Submit({.first_token = 200})->Await().ok());
+}
+
+TEST_F(SchedulerTest, WhatTheEngineRefusesEndsWithItsReason) {
+  Start({});
+  control_.RunFreely();
+  auto outcome = Submit({.first_token = 100, .empty_input = true});
+  EXPECT_TRUE(absl::IsInvalidArgument(outcome->Await().status()));
+  EXPECT_TRUE(Submit({.first_token = 200})->Await().ok());
+}
+
+TEST_F(SchedulerTest, MoreBeamsThanTheBatchHasRowsAreRefusedNamingTheField) {
+  Start({.rows = 4});
+  auto outcome = Submit({.first_token = 100, .beams = 5});
+  EXPECT_TRUE(outcome->ended());
+  EXPECT_EQ(FieldOf(outcome->Await().status()), "options.num_beams");
+}
+
+TEST_F(SchedulerTest, ARequestThatFindsNoMemoryWaitsForAnotherToLeave) {
+  Start({.rows = 4, .memory = 1});
+  Warm(0);
+  auto first = Submit({.first_token = 100, .tokens = 3});
+  auto second = Submit({.first_token = 200, .tokens = 3});
+  control_.AllowSteps(2);
+  EXPECT_EQ(scheduler_->running(), 1);
+  EXPECT_FALSE(second->ended());
+  control_.RunFreely();
+  EXPECT_TRUE(first->Await().ok());
+  EXPECT_TRUE(second->Await().ok());
+}
+
+TEST_F(SchedulerTest, ARequestThatFindsNoMemoryInAnEmptyEngineFails) {
+  Start({.rows = 4, .memory = 0});
+  control_.RunFreely();
+  EXPECT_TRUE(absl::IsResourceExhausted(Submit({.first_token = 100})->Await().status()));
+}
+
+TEST_F(SchedulerTest, DrainLetsAcceptedRequestsFinishAndRefusesNewOnes) {
+  Start({.rows = 1});
+  auto runs = Submit({.first_token = 100, .tokens = 5});
+  auto waits = Submit({.first_token = 200, .tokens = 5});
+  std::thread drain([&] { scheduler_->Drain(absl::InfiniteFuture()); });
+  ASSERT_TRUE(Eventually([&] { return absl::IsUnavailable(Submit({.first_token = 300})->StatusNow()); }));
+  EXPECT_GE(metrics_.rejected_draining.Value(), 1);
+  control_.RunFreely();
+  drain.join();
+  EXPECT_TRUE(runs->ended());
+  EXPECT_TRUE(waits->ended());
+  EXPECT_TRUE(runs->Await().ok());
+  EXPECT_TRUE(waits->Await().ok());
+}
+
+TEST_F(SchedulerTest, DrainEndsWhatOutlastsIt) {
+  Start({.rows = 1, .step_time = std::chrono::microseconds(100)});
+  control_.RunFreely();
+  auto runs = Submit({.first_token = 100, .tokens = kEndless});
+  AwaitRunning(1);
+  auto waits = Submit({.first_token = 200});
+  mix_gate_.Close();
+  auto mixes = Submit({.first_token = 300, .key = 1});
+  scheduler_->Drain(absl::Now() + absl::Milliseconds(20));
+  for (const auto& outcome : {runs, waits, mixes}) {
+    EXPECT_TRUE(outcome->ended());
+    EXPECT_TRUE(absl::IsUnavailable(outcome->Await().status()));
+  }
+  scheduler_->Drain(absl::InfiniteFuture());  // Again: nothing left.
+}
+
+TEST_F(SchedulerTest, DrainWithNothingToDoReturnsAtOnce) {
+  Start({});
+  scheduler_->Drain(absl::InfiniteFuture());
+  EXPECT_TRUE(absl::IsUnavailable(Submit({.first_token = 100})->Await().status()));
+}
+
+TEST_F(SchedulerTest, DestructionEndsRequestsOfEveryStageOnce) {
+  Start({.rows = 1, .step_time = std::chrono::microseconds(100)});
+  control_.RunFreely();
+  auto runs = Submit({.first_token = 100, .tokens = kEndless});
+  AwaitRunning(1);
+  auto waits = Submit({.first_token = 200});
+  mix_gate_.Close();
+  auto mixes = Submit({.first_token = 300, .key = 1});
+  scheduler_.reset();
+  for (const auto& outcome : {runs, waits, mixes}) EXPECT_TRUE(absl::IsUnavailable(outcome->Await().status()));
+  mix_gate_.Open();  // The mix comes home to a scheduler that is gone.
+  ASSERT_TRUE(Eventually([&] { return cache_->stats().entries == 2; }));
+  EXPECT_EQ(mixes->calls(), 1);
+}
+
+TEST_F(SchedulerTest, ACallbackMaySubmitAndCancel) {
+  Start({});
+  control_.RunFreely();
+  std::shared_ptr<Outcome> second;
+  Event submitted;
+  SummaryCallbacks callbacks;
+  callbacks.on_done = [&](absl::StatusOr<SummaryResult>) {
+    second = Submit({.first_token = 200, .tokens = kEndless});
+    scheduler_->Cancel(second->id());
+    submitted.Set();
+  };
+  scheduler_->Submit(NewRequest({.first_token = 100}), std::move(callbacks));
+  submitted.Wait();
+  EXPECT_TRUE(absl::IsCancelled(second->Await().status()));
+}
+
+TEST_F(SchedulerTest, WeightsOfFinishedRequestsMakeRoomForOthers) {
+  Start({}, /*max_queue_length=*/256, /*mixtures=*/1);
+  control_.RunFreely();
+  for (int key = 0; key < 10; ++key) {
+    EXPECT_TRUE(Submit({.first_token = 100, .key = key})->Await().ok()) << key;
+  }
+  EXPECT_LE(memory_.peak, MixedWeights::Bytes(*parameters_));
+}
+
+TEST_F(SchedulerTest, ATricklingLaneOvertakesAFloodingOne) {
+  Start({.rows = 4});
+  Warm(1);
+  Warm(2);
+  std::vector<std::shared_ptr<Outcome>> flood;
+  for (int i = 0; i < 40; ++i) flood.push_back(Submit({.first_token = 1000 + i, .tokens = 2 + i % 4, .key = 1}));
+  control_.AllowSteps(1);
+  AwaitRunning(4);
+  auto trickle = Submit({.first_token = 7, .tokens = 2, .key = 2});
+  control_.RunFreely();
+  EXPECT_TRUE(trickle->Await().ok());
+  for (const auto& outcome : flood) EXPECT_TRUE(outcome->Await().ok());
+  const std::vector<int32_t> admitted = control_.admitted();
+  ASSERT_EQ(admitted.size(), 43u);
+  EXPECT_EQ(admitted[6], 7);  // Two to warm up, four of the flood, then the first place that came free.
+}
+
+TEST_F(SchedulerTest, MetricsFollowTheRequests) {
+  Start({.rows = 4});
+  Warm(1);
+  Warm(2);
+  auto first = Submit({.first_token = 100, .tokens = 4, .key = 1});
+  auto second = Submit({.first_token = 200, .tokens = 4, .key = 2});
+  control_.AllowSteps(3);
+  EXPECT_EQ(metrics_.requests_running.Value(), 2);
+  EXPECT_EQ(metrics_.requests_waiting.Value(), 0);
+  control_.RunFreely();
+  EXPECT_TRUE(first->Await().ok());
+  EXPECT_TRUE(second->Await().ok());
+  scheduler_.reset();
+  EXPECT_EQ(metrics_.requests_running.Value(), 0);
+  EXPECT_EQ(metrics_.prompt_tokens.Value(), 4);
+  EXPECT_EQ(metrics_.generated_tokens.Value(), 10);
+  EXPECT_GE(metrics_.encode_steps.Value(), 1);
+  EXPECT_GE(metrics_.decode_steps.Value(), 4);
+  EXPECT_EQ(metrics_.time_to_first_token.Collect().histogram.sample_count, 4u);
+  EXPECT_EQ(metrics_.time_per_output_token.Collect().histogram.sample_count, 4u);
+  EXPECT_EQ(metrics_.batch_lanes.Collect().histogram.sample_count, metrics_.decode_steps.Value());
+}
+
+}  // namespace
+}  // namespace trimtab
