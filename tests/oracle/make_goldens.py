@@ -1,8 +1,8 @@
 """Writes the golden files of tests/model/t5_golden_test.cc: tiny random T5s and what transformers makes of them.
 
-    python tests/oracle/make_goldens.py [OUT]      (requirements.txt beside this file)
+    python tests/oracle/make_goldens.py [NAME ...]      (requirements.txt beside this file; all without names)
 
-Each folder under OUT is a Hugging Face checkpoint without a tokenizer, plus golden.safetensors:
+Each folder under tests/model/testdata/golden is a Hugging Face checkpoint without a tokenizer, plus golden.safetensors:
 
     <case>.input_ids, <case>.decoder_ids            I32 as F32 (ids are small)
     <case>.logits                                   (steps, vocab) under teacher forcing, float32, eager attention
@@ -53,6 +53,8 @@ ARCHITECTURES = {
     "huge_activations": dict(feed_forward_proj="gated-gelu", tie_word_embeddings=False),
     # A bias table in cross-attention, which T5 never reads.
     "cross_bias": dict(feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+    # The end of text is likely: beams finish at different lengths, and the search must stop when they should.
+    "ends_early": dict(feed_forward_proj="gated-gelu", tie_word_embeddings=False),
 }
 LENGTHS = [1, 17, 60, 200]  # One token; longer than max_distance.
 
@@ -84,9 +86,9 @@ def build(name, overrides, seed):
                     parameter.mul_(300.0)
                 if "DenseReluDense.wo" in key:
                     parameter.mul_(1e-4)
-        # Make the end of text unlikely without touching the architecture: a direction all outputs share is not there to
-        # use, so its row of the output layer is shrunk instead.
-        (model.lm_head if not config.tie_word_embeddings else model.shared).weight[config.eos_token_id] *= 0.3
+        # A longer row of the output layer makes its token come up more often: the end of text late, or early.
+        output_layer = model.shared if config.tie_word_embeddings else model.lm_head
+        output_layer.weight[config.eos_token_id] *= 2.5 if name == "ends_early" else 0.3
         if name == "bf16":
             for parameter in model.parameters():
                 parameter.copy_(parameter.to(torch.bfloat16).to(torch.float32))
@@ -164,10 +166,11 @@ def write(out, name, overrides, seed):
 
 
 def main():
-    default = pathlib.Path(__file__).resolve().parents[1] / "model" / "testdata" / "golden"
-    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    shutil.rmtree(out, ignore_errors=True)
+    out = pathlib.Path(__file__).resolve().parents[1] / "model" / "testdata" / "golden"
     for seed, (name, overrides) in enumerate(ARCHITECTURES.items(), start=1):
+        if len(sys.argv) > 1 and name not in sys.argv[1:]:
+            continue
+        shutil.rmtree(out / name, ignore_errors=True)
         write(out, name, overrides, seed)
 
 
