@@ -12,8 +12,8 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
 constexpr char kFooter[] =
-    "Exit codes: 0 when all went well; 1 when a call, a file or a checkpoint failed, with one line on the standard error;\n"
-    "2 for a command line that cannot be used.";
+    "Exit codes: 0 when all went well; 1 when a call, a file or a checkpoint failed, with one line on the standard\n"
+    "error; 2 for a command line that cannot be used.";
 
 int Complain(absl::string_view message, int code) {
   std::cerr << absl::StrCat("trimtab: ", absl::StrReplaceAll(message, {{"\n", " "}}), "\n");
@@ -41,7 +41,6 @@ int main(int argc, char** argv) {
   }
   const absl::Status status = chosen();
   if (status.ok()) return 0;
-  return Complain(absl::StrCat(absl::StatusCodeToString(status.code()), ": ",
-                               absl::string_view(status.message())),
+  return Complain(absl::StrCat(absl::StatusCodeToString(status.code()), ": ", absl::string_view(status.message())),
                   kFailed);
 }

@@ -56,9 +56,8 @@ absl::Status SummarizerClient::Retry(const std::function<Attempt(grpc::ClientCon
 
 absl::StatusOr<v1::SummarizeResponse> SummarizerClient::Summarize(const v1::SummarizeRequest& request) const {
   v1::SummarizeResponse response;
-  RETURN_IF_ERROR(Retry([&](grpc::ClientContext& context) {
-    return Attempt{.status = stub_->Summarize(&context, request, &response)};
-  }));
+  RETURN_IF_ERROR(Retry(
+      [&](grpc::ClientContext& context) { return Attempt{.status = stub_->Summarize(&context, request, &response)}; }));
   return response;
 }
 
@@ -76,16 +75,16 @@ absl::StatusOr<v1::SummarizeResponse> SummarizerClient::StreamSummarize(const v1
     return Attempt{.status = reader->Finish(), .may_retry = fresh};
   }));
   if (!result.has_value()) {
-    return absl::InternalError("the stream ended without a result; expected one as its last message: is this a trimtabd?");
+    return absl::InternalError(
+        "the stream ended without a result; expected one as its last message: is this a trimtabd?");
   }
   return *std::move(result);
 }
 
 absl::StatusOr<v1::GetModelInfoResponse> SummarizerClient::GetModelInfo() const {
   v1::GetModelInfoResponse response;
-  RETURN_IF_ERROR(Retry([&](grpc::ClientContext& context) {
-    return Attempt{.status = stub_->GetModelInfo(&context, {}, &response)};
-  }));
+  RETURN_IF_ERROR(Retry(
+      [&](grpc::ClientContext& context) { return Attempt{.status = stub_->GetModelInfo(&context, {}, &response)}; }));
   return response;
 }
 

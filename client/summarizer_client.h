@@ -36,7 +36,8 @@ class SummarizerClient {
 
   // Calls `on_text` on this thread for each piece. Tries again only while no piece has arrived.
   using OnText = std::function<void(absl::string_view piece)>;
-  absl::StatusOr<v1::SummarizeResponse> StreamSummarize(const v1::SummarizeRequest& request, const OnText& on_text) const;
+  absl::StatusOr<v1::SummarizeResponse> StreamSummarize(const v1::SummarizeRequest& request,
+                                                        const OnText& on_text) const;
 
   absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo() const;
 

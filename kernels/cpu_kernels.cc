@@ -1,12 +1,12 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu_kernels.cc"
-#include "hwy/foreach_target.h"  // IWYU pragma: keep; re-includes this file per target.
-
 #include "kernels/cpu_kernels.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "hwy/foreach_target.h"  // Re-includes this file per target; must come before highway.h.
+//
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
@@ -112,9 +112,7 @@ HWY_INLINE V GeluNew(V x) {
   return hn::Mul(hn::Mul(hn::Set(d, 0.5f), x), hn::Add(hn::Set(d, 1.0f), hn::Tanh(d, inner)));
 }
 
-HWY_INLINE V Silu(V x) {
-  return hn::Div(x, hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Neg(x))));
-}
+HWY_INLINE V Silu(V x) { return hn::Div(x, hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Neg(x)))); }
 
 // The library has no erf: exact GELU goes lane by lane.
 HWY_INLINE V Gelu(V x) {
@@ -211,9 +209,7 @@ void AttendOne(const float* q, const float* keys, const float* values, const Dec
   }
 }
 
-CpuKernels Table() {
-  return {Mix, PanelProduct, RmsNorm, Activate, Softmax, AttendOne, hwy::TargetName(HWY_TARGET)};
-}
+CpuKernels Table() { return {Mix, PanelProduct, RmsNorm, Activate, Softmax, AttendOne, hwy::TargetName(HWY_TARGET)}; }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace trimtab

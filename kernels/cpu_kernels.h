@@ -26,7 +26,8 @@ struct CpuKernels {
   // Softmax in place.
   void (*softmax)(float* scores, int64_t n);
 
-  // One head of one query over its keys; `scores` is scratch for query.length floats, `bias` the head's row of the table.
+  // One head of one query over its keys; `scores` is scratch for query.length floats, `bias` the head's row of the
+  // table.
   void (*attend_one)(const float* q, const float* keys, const float* values, const DecodeQuery& query,
                      const float* bias, int32_t head_dim, float* scores, float* out);
 

@@ -128,9 +128,9 @@ class BeamSearch final : public Search {
 
   const GenerationOptions options_;
   const int32_t eos_id_, start_, vocab_size_;
-  int32_t length_ = 0;                 // Tokens every running hypothesis has.
-  std::vector<Hypothesis> running_;    // Best first.
-  std::vector<Hypothesis> finished_;   // Best first, at most num_beams.
+  int32_t length_ = 0;                // Tokens every running hypothesis has.
+  std::vector<Hypothesis> running_;   // Best first.
+  std::vector<Hypothesis> finished_;  // Best first, at most num_beams.
 };
 
 }  // namespace

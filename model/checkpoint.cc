@@ -130,8 +130,8 @@ absl::Status FillFromClp(Checkpoint* checkpoint) {
   const bool any = std::any_of(checkpoint->tensors.begin(), checkpoint->tensors.end(),
                                [](const ModelTensor& tensor) { return tensor.conditioned; });
   if (!any && !clp.patterns.empty() && !clp.rewards.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("clp.json: patterns ", absl::StrJoin(clp.patterns, " "),
-                                                   " match no tensor of the model"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("clp.json: patterns ", absl::StrJoin(clp.patterns, " "), " match no tensor of the model"));
   }
   RETURN_IF_ERROR(FillFromFile(kSharedFile, /*conditioned=*/false, /*may_hold_all=*/false, checkpoint));
   if (!any) return absl::OkStatus();
@@ -144,7 +144,8 @@ absl::Status FillFromClp(Checkpoint* checkpoint) {
 }
 
 absl::StatusOr<std::vector<std::string>> ShardNames(const std::string& directory) {
-  ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(Path(directory, "model.safetensors.index.json"), kMaxTextBytes));
+  ASSIGN_OR_RETURN(const std::string text,
+                   ReadSmallFile(Path(directory, "model.safetensors.index.json"), kMaxTextBytes));
   ASSIGN_OR_RETURN(const json index, ParseStrictJson(text, "model.safetensors.index.json"));
   const absl::Status wrong =
       absl::InvalidArgumentError("model.safetensors.index.json: weight_map is not an object of file names");
@@ -165,7 +166,8 @@ absl::StatusOr<std::vector<std::string>> ShardNames(const std::string& directory
 absl::StatusOr<std::string> ReadPart(const std::string& directory, absl::string_view name) {
   absl::StatusOr<std::string> text = ReadSmallFile(Path(directory, name), kMaxTextBytes);
   if (text.ok() || !absl::IsNotFound(text.status())) return text;
-  return absl::NotFoundError(absl::StrCat(directory, ": ", name, " is missing; expected a CLP or Hugging Face T5 folder"));
+  return absl::NotFoundError(
+      absl::StrCat(directory, ": ", name, " is missing; expected a CLP or Hugging Face T5 folder"));
 }
 
 // Hugging Face keeps the prefix of a summarisation model in config.json.
@@ -210,9 +212,10 @@ absl::StatusOr<TensorSet> OpenHuggingFaceTensors(const std::string& directory) {
   std::vector<std::string> names = {"model.safetensors"};
   if (!Exists(Path(directory, names[0]))) {
     if (!Exists(Path(directory, "model.safetensors.index.json"))) {
-      return absl::NotFoundError(absl::StrCat(
-          directory, ": model.safetensors is missing; pickled weights (.bin, .pt) are not read: load them in Python "
-          "and save_pretrained(..., safe_serialization=True)"));
+      return absl::NotFoundError(
+          absl::StrCat(directory,
+                       ": model.safetensors is missing; pickled weights (.bin, .pt) are not read: load them in Python "
+                       "and save_pretrained(..., safe_serialization=True)"));
     }
     ASSIGN_OR_RETURN(names, ShardNames(directory));
   }
@@ -243,7 +246,8 @@ absl::StatusOr<CheckpointTexts> ReadCheckpointTexts(const std::string& directory
   }
   if (!Exists(Path(directory, kTokenizerFile))) {
     return absl::InvalidArgumentError(absl::StrCat(
-        directory, ": spiece.model is missing; tokenizer.json is not read: copy the SentencePiece model of the T5 here"));
+        directory,
+        ": spiece.model is missing; tokenizer.json is not read: copy the SentencePiece model of the T5 here"));
   }
   ASSIGN_OR_RETURN(texts.tokenizer_model, ReadPart(directory, kTokenizerFile));
   return texts;
@@ -274,9 +278,8 @@ absl::StatusOr<Checkpoint> OpenCheckpoint(const std::string& directory) {
   RETURN_IF_ERROR(texts.is_clp ? FillFromClp(&checkpoint) : FillFromHuggingFace(&checkpoint));
   checkpoint.digest = ParametersDigest(checkpoint.tensors);
   if (!checkpoint.clp.digest.empty() && checkpoint.clp.digest != checkpoint.digest) {
-    return absl::InvalidArgumentError(absl::StrCat("clp.json: digest is ", checkpoint.clp.digest,
-                                                   "; the tensors give ", checkpoint.digest,
-                                                   ": the files were changed or damaged"));
+    return absl::InvalidArgumentError(absl::StrCat("clp.json: digest is ", checkpoint.clp.digest, "; the tensors give ",
+                                                   checkpoint.digest, ": the files were changed or damaged"));
   }
   return checkpoint;
 }
@@ -285,7 +288,8 @@ std::string ParametersDigest(const std::vector<ModelTensor>& tensors) {
   Sha256 digest;
   for (const ModelTensor& tensor : tensors) {
     for (const Tensor& set : tensor.sets) {
-      digest.Update(absl::StrCat(tensor.spec.name, "\n", DTypeName(set.dtype), "\n", absl::StrJoin(set.shape, ","), "\n"));
+      digest.Update(
+          absl::StrCat(tensor.spec.name, "\n", DTypeName(set.dtype), "\n", absl::StrJoin(set.shape, ","), "\n"));
       digest.Update(absl::string_view(reinterpret_cast<const char*>(set.bytes.data()), set.bytes.size()));
     }
   }

@@ -100,9 +100,7 @@ absl::Status ReadMixing(const JsonFields& fields, MixingRule* rule) {
   if (kind != "softmdp" && kind != "linear" && kind != "fixed") {
     return mixing.Fault("kind", kind, "softmdp, linear or fixed");
   }
-  rule->kind = kind == "softmdp"  ? MixingKind::kSoftmdp
-               : kind == "linear" ? MixingKind::kLinear
-                                  : MixingKind::kFixed;
+  rule->kind = kind == "softmdp" ? MixingKind::kSoftmdp : kind == "linear" ? MixingKind::kLinear : MixingKind::kFixed;
   RETURN_IF_ERROR(mixing.OptionalDouble("alpha_min", 0.0, 1.0, &rule->alpha_min));
   if (rule->alpha_min > 0.0) return absl::OkStatus();
   return mixing.Fault("alpha_min", 0, "more than 0, at most 1");
@@ -159,9 +157,9 @@ absl::Status ReadVariant(const JsonFields& fields, ClpConfig* config) {
   ASSIGN_OR_RETURN(const std::vector<std::string> standard, VariantPatterns(config->variant));
   if (config->patterns.empty()) config->patterns = standard;
   if (config->patterns == standard) return absl::OkStatus();
-  return fields.Fault("patterns", absl::StrJoin(config->patterns, " "),
-                      absl::StrCat("those of variant ", config->variant, " (", absl::StrJoin(standard, " "),
-                                   "), or variant custom"));
+  return fields.Fault(
+      "patterns", absl::StrJoin(config->patterns, " "),
+      absl::StrCat("those of variant ", config->variant, " (", absl::StrJoin(standard, " "), "), or variant custom"));
 }
 
 absl::Status ReadDefaultAlpha(const JsonFields& fields, ClpConfig* config) {
@@ -181,9 +179,8 @@ absl::Status ReadVersion(const JsonFields& fields, ClpConfig* config) {
     config->sequence = sequence->get<uint64_t>();
   }
   RETURN_IF_ERROR(fields.OptionalString("digest", &config->digest));
-  const bool hex = std::all_of(config->digest.begin(), config->digest.end(), [](char c) {
-    return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
-  });
+  const bool hex = std::all_of(config->digest.begin(), config->digest.end(),
+                               [](char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); });
   if (config->digest.empty() || (hex && config->digest.size() == 64)) return absl::OkStatus();
   return fields.Fault("digest", config->digest, "64 lower-case hex digits");
 }

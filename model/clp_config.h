@@ -37,19 +37,19 @@ struct PromptConditioning {
 
 struct ClpConfig {
   int format_version = 1;
-  std::string name;                        // Of the model, for people and metrics labels.
-  std::string variant = "none";            // "full", "attn", "logit", "none" or "custom"
-  std::vector<std::string> patterns;       // Globs ('*' only) over canonical tensor names: S.
-  std::vector<RewardInfo> rewards;         // m entries, at most 16.
+  std::string name;                   // Of the model, for people and metrics labels.
+  std::string variant = "none";       // "full", "attn", "logit", "none" or "custom"
+  std::vector<std::string> patterns;  // Globs ('*' only) over canonical tensor names: S.
+  std::vector<RewardInfo> rewards;    // m entries, at most 16.
   MixingRule mixing;
   double default_alpha = 1.0;
-  std::string task_prefix;                 // Put before every article: "summarize: ".
-  std::map<std::string, Preset> presets;   // "concise" -> (alpha, w)
+  std::string task_prefix;                // Put before every article: "summarize: ".
+  std::map<std::string, Preset> presets;  // "concise" -> (alpha, w)
   std::optional<PromptConditioning> prompt_conditioning;
-  uint64_t sequence = 0;                   // Version number of the parameters; 0 for an import.
-  std::string digest;                      // Of the parameters, lower-case hex SHA-256; empty: not stated.
+  uint64_t sequence = 0;  // Version number of the parameters; 0 for an import.
+  std::string digest;     // Of the parameters, lower-case hex SHA-256; empty: not stated.
 
-  std::optional<double> logit_scale;       // Overrides the output scale config.json implies (a tied T5 in logit mode).
+  std::optional<double> logit_scale;  // Overrides the output scale config.json implies (a tied T5 in logit mode).
 
   bool has_reference() const { return !rewards.empty() && mixing.kind != MixingKind::kFixed; }
   // Sets per conditioned tensor, k: m, plus 1 with a reference; 1 without rewards.

@@ -20,14 +20,15 @@ Rows Decoder::Step(std::span<const DecoderRow> rows) {
   for (int32_t layer = 0; layer < config.decoder_layers; ++layer) {
     SelfAttention(rows, layer);
     CrossAttend(rows, layer);
-    math_.FeedForward(lanes_, a_, [layer](const T5Weights& w) -> const FeedForwardWeights& {
-      return w.decoder[layer].feed_forward;
-    });
+    math_.FeedForward(
+        lanes_, a_, [layer](const T5Weights& w) -> const FeedForwardWeights& { return w.decoder[layer].feed_forward; });
   }
-  math_.Norm(lanes_, a_.hidden, [](const T5Weights& w) { return w.decoder_norm; }, a_.normed);
+  math_.Norm(
+      lanes_, a_.hidden, [](const T5Weights& w) { return w.decoder_norm; }, a_.normed);
   const Rows logits{logits_.data(), a_.hidden.count, config.vocab_size};
-  math_.MatMul(lanes_, a_.normed, [](const T5Weights& w) -> const PackedMatrix& { return w.lm_head; }, logits,
-               Accumulate::kStore);
+  math_.MatMul(
+      lanes_, a_.normed, [](const T5Weights& w) -> const PackedMatrix& { return w.lm_head; }, logits,
+      Accumulate::kStore);
   return logits;
 }
 
@@ -46,11 +47,14 @@ void Decoder::GroupLanes(std::span<const DecoderRow> rows) {
 void Decoder::SelfAttention(std::span<const DecoderRow> rows, int32_t layer) {
   auto self = [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].self; };
   const int64_t inner = math_.config().inner();
-  math_.Norm(lanes_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
-  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).k; }, a_.k,
-               Accumulate::kStore);
-  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).v; }, a_.v,
-               Accumulate::kStore);
+  math_.Norm(
+      lanes_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
+  math_.MatMul(
+      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).k; }, a_.k,
+      Accumulate::kStore);
+  math_.MatMul(
+      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).v; }, a_.v,
+      Accumulate::kStore);
   key_rows_.clear();
   value_rows_.clear();
   queries_.clear();
@@ -68,7 +72,8 @@ void Decoder::SelfAttention(std::span<const DecoderRow> rows, int32_t layer) {
 
 void Decoder::CrossAttend(std::span<const DecoderRow> rows, int32_t layer) {
   auto cross = [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].cross; };
-  math_.Norm(lanes_, a_.hidden, [&](const T5Weights& w) { return cross(w).norm; }, a_.normed);
+  math_.Norm(
+      lanes_, a_.hidden, [&](const T5Weights& w) { return cross(w).norm; }, a_.normed);
   queries_.clear();
   for (const DecoderRow& row : rows) {
     queries_.push_back({row.cross->keys(layer), row.cross->values(layer), math_.config().inner(), row.cross->length(),
@@ -79,11 +84,12 @@ void Decoder::CrossAttend(std::span<const DecoderRow> rows, int32_t layer) {
 
 void Decoder::AttendAndProject(absl::FunctionRef<const AttentionWeights&(const T5Weights&)> of) {
   const T5Config& config = math_.config();
-  math_.MatMul(lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).q; }, a_.q,
-               Accumulate::kStore);
+  math_.MatMul(
+      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).q; }, a_.q, Accumulate::kStore);
   math_.backend()->Attend(DecodeAttention{a_.q, a_.attended, config.num_heads, config.d_kv, queries_});
-  math_.MatMul(lanes_, a_.attended, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).o; }, a_.hidden,
-               Accumulate::kAdd);
+  math_.MatMul(
+      lanes_, a_.attended, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).o; }, a_.hidden,
+      Accumulate::kAdd);
 }
 
 }  // namespace trimtab

@@ -16,9 +16,9 @@ namespace trimtab {
 // One hypothesis of one request in a decode step.
 struct DecoderRow {
   const T5Weights* weights = nullptr;
-  int32_t token = 0;      // Fed in.
-  int32_t position = 0;   // Of `token`; positions before it are in the slot.
-  int32_t slot = 0;       // Of KvSlots; this step writes `position`.
+  int32_t token = 0;     // Fed in.
+  int32_t position = 0;  // Of `token`; positions before it are in the slot.
+  int32_t slot = 0;      // Of KvSlots; this step writes `position`.
   CrossAttention* cross = nullptr;
 };
 

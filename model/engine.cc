@@ -61,11 +61,9 @@ class ContinuousEngine final : public Engine {
 
   absl::Status Init() {
     const T5Config& config = math_.config();
-    ASSIGN_OR_RETURN(KvSlots kv,
-                     KvSlots::Create(config, options_.max_rows, options_.max_new_tokens, math_.backend()));
+    ASSIGN_OR_RETURN(KvSlots kv, KvSlots::Create(config, options_.max_rows, options_.max_new_tokens, math_.backend()));
     kv_ = std::make_unique<KvSlots>(std::move(kv));
-    ASSIGN_OR_RETURN(Activations activations,
-                     Activations::Create(config, options_.max_encode_tokens, math_.backend()));
+    ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, options_.max_encode_tokens, math_.backend()));
     encoder_activations_ = std::make_unique<Activations>(std::move(activations));
     ASSIGN_OR_RETURN(decoder_, Decoder::Create(math_, options_.max_rows, kv_.get()));
     return absl::OkStatus();
@@ -92,12 +90,12 @@ class ContinuousEngine final : public Engine {
   std::unique_ptr<KvSlots> kv_;
   std::unique_ptr<Activations> encoder_activations_;
   std::unique_ptr<Decoder> decoder_;
-  std::deque<std::unique_ptr<Active>> arrived_;     // In order of admission.
-  std::vector<std::unique_ptr<Active>> encoding_;   // In `pass_`; null where cancelled meanwhile.
+  std::deque<std::unique_ptr<Active>> arrived_;    // In order of admission.
+  std::vector<std::unique_ptr<Active>> encoding_;  // In `pass_`; null where cancelled meanwhile.
   std::unique_ptr<EncoderPass> pass_;
   std::vector<std::shared_ptr<const MixedWeights>> pass_weights_;  // Keeps cancelled inputs' weights for the pass.
   std::vector<std::unique_ptr<CrossAttention>> pass_cross_;        // Likewise their outputs.
-  std::vector<std::unique_ptr<Active>> decoding_;   // Sorted by weights, so that lanes are neighbours.
+  std::vector<std::unique_ptr<Active>> decoding_;                  // Sorted by weights, so that lanes are neighbours.
   std::vector<DecoderRow> rows_;
   std::vector<float*> logits_;
 };
@@ -115,7 +113,8 @@ absl::Status ContinuousEngine::Check(const EngineRequest& request) const {
   const int32_t vocab_size = math_.config().vocab_size;
   for (int32_t id : request.input_ids) {
     if (id < 0 || id >= vocab_size) {
-      return absl::InvalidArgumentError(absl::StrCat("input token ", id, " is not below the vocabulary's ", vocab_size));
+      return absl::InvalidArgumentError(
+          absl::StrCat("input token ", id, " is not below the vocabulary's ", vocab_size));
     }
   }
   return ValidateGenerationOptions(request.options, vocab_size);
@@ -193,9 +192,9 @@ void ContinuousEngine::AdvanceEncoding(StepStats* stats, std::vector<EngineEvent
     EngineEvent& event = events->emplace_back();
     event.id = active->request.id;
     event.kind = EngineEvent::Kind::kEncoded;
-    const auto place = std::upper_bound(
-        decoding_.begin(), decoding_.end(), active,
-        [](const auto& a, const auto& b) { return std::less<>()(a->weights(), b->weights()); });
+    const auto place = std::upper_bound(decoding_.begin(), decoding_.end(), active, [](const auto& a, const auto& b) {
+      return std::less<>()(a->weights(), b->weights());
+    });
     decoding_.insert(place, std::move(active));
   }
   pass_.reset();

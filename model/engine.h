@@ -15,15 +15,15 @@
 namespace trimtab {
 
 struct EngineOptions {
-  int32_t max_rows = 32;           // Decode rows in one step (a beam search takes one per beam). Bounds K/V memory.
-  int32_t max_input_tokens = 512;  // Per request.
-  int32_t max_new_tokens = 128;    // Per request.
+  int32_t max_rows = 32;             // Decode rows in one step (a beam search takes one per beam). Bounds K/V memory.
+  int32_t max_input_tokens = 512;    // Per request.
+  int32_t max_new_tokens = 128;      // Per request.
   int32_t max_encode_tokens = 1024;  // Tokens of one encoder pass, at least max_input_tokens: bounds a stall.
 };
 
 struct EngineRequest {
-  uint64_t id = 0;                  // Unique among the requests in the engine.
-  std::vector<int32_t> input_ids;   // 1 to max_input_tokens, EOS included.
+  uint64_t id = 0;                              // Unique among the requests in the engine.
+  std::vector<int32_t> input_ids;               // 1 to max_input_tokens, EOS included.
   std::shared_ptr<const MixedWeights> weights;  // Kept until the request ends.
   GenerationOptions options;
 };

@@ -13,8 +13,8 @@ namespace trimtab {
 
 inline constexpr char kFieldPayload[] = "trimtab.v1/field";
 
-// InvalidArgument that remembers which request field is at fault ("weights[2]", "options.max_new_tokens"); the rim turns
-// it into a google.rpc.BadRequest. The message reads "<field> <problem>".
+// InvalidArgument that remembers which request field is at fault ("weights[2]", "options.max_new_tokens"); the rim
+// turns it into a google.rpc.BadRequest. The message reads "<field> <problem>".
 inline absl::Status InvalidField(absl::string_view field, absl::string_view problem) {
   absl::Status status = absl::InvalidArgumentError(absl::StrCat(field, " ", problem));
   status.SetPayload(kFieldPayload, absl::Cord(field));

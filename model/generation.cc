@@ -11,8 +11,7 @@ namespace {
 template <typename T>
 absl::Status InRange(absl::string_view field, T value, T low, T high) {
   if (value >= low && value <= high) return absl::OkStatus();
-  return InvalidField(absl::StrCat("options.", field),
-                      absl::StrCat("is ", value, "; expected ", low, " to ", high));
+  return InvalidField(absl::StrCat("options.", field), absl::StrCat("is ", value, "; expected ", low, " to ", high));
 }
 
 }  // namespace
@@ -34,8 +33,6 @@ absl::Status ValidateGenerationOptions(const GenerationOptions& options, int32_t
   return status;
 }
 
-absl::string_view FinishReasonName(FinishReason reason) {
-  return reason == FinishReason::kEos ? "eos" : "length";
-}
+absl::string_view FinishReasonName(FinishReason reason) { return reason == FinishReason::kEos ? "eos" : "length"; }
 
 }  // namespace trimtab

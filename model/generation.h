@@ -36,7 +36,7 @@ struct Generation {
   std::vector<float> log_probs;  // One per token under the model's own distribution (before temperature, top-k,
                                  // top-p); empty unless asked for.
   FinishReason finish_reason = FinishReason::kLength;
-  double score = 0.0;            // Beam search: sum of log-probabilities / length^penalty. Otherwise 0.
+  double score = 0.0;  // Beam search: sum of log-probabilities / length^penalty. Otherwise 0.
 };
 
 }  // namespace trimtab

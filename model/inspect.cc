@@ -70,7 +70,8 @@ std::vector<std::string> FileNames(const CheckpointTexts& texts) {
   const ClpConfig& clp = texts.clp;
   std::vector<std::string> names = {kSharedFile};
   const std::vector<ModelTensor> plan = PlanTensors(texts.config, clp);
-  if (std::none_of(plan.begin(), plan.end(), [](const ModelTensor& tensor) { return tensor.conditioned; })) return names;
+  if (std::none_of(plan.begin(), plan.end(), [](const ModelTensor& tensor) { return tensor.conditioned; }))
+    return names;
   if (clp.has_reference()) names.push_back(kReferenceFile);
   for (const RewardInfo& reward : clp.rewards) names.push_back(ConditionedFile(reward.name));
   return names;

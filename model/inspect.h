@@ -7,8 +7,8 @@
 
 namespace trimtab {
 
-// What is inside a checkpoint folder, as lines for people: the T5's shape, the variant, rewards, mixing, presets, version,
-// and each file's tensors in number, type and size. Reads headers only, no weights. Errors as OpenCheckpoint.
+// What is inside a checkpoint folder, as lines for people: the T5's shape, the variant, rewards, mixing, presets,
+// version, and each file's tensors in number, type and size. Reads headers only, no weights. Errors as OpenCheckpoint.
 absl::StatusOr<std::string> InspectCheckpoint(const std::string& directory);
 
 }  // namespace trimtab

@@ -72,9 +72,8 @@ absl::Status JsonFields::OptionalString(absl::string_view key, std::string* valu
 absl::Status JsonFields::OptionalStrings(absl::string_view key, std::vector<std::string>* value) const {
   const json* found = Find(key);
   if (found == nullptr) return absl::OkStatus();
-  const bool all = found->is_array() && std::all_of(found->begin(), found->end(), [](const json& v) {
-    return v.is_string();
-  });
+  const bool all =
+      found->is_array() && std::all_of(found->begin(), found->end(), [](const json& v) { return v.is_string(); });
   if (!all) return WrongType(key, *found, "a list of strings");
   *value = found->get<std::vector<std::string>>();
   return absl::OkStatus();
@@ -83,9 +82,8 @@ absl::Status JsonFields::OptionalStrings(absl::string_view key, std::vector<std:
 absl::Status JsonFields::OptionalDoubles(absl::string_view key, std::vector<double>* value) const {
   const json* found = Find(key);
   if (found == nullptr) return absl::OkStatus();
-  const bool all = found->is_array() && std::all_of(found->begin(), found->end(), [](const json& v) {
-    return v.is_number();
-  });
+  const bool all =
+      found->is_array() && std::all_of(found->begin(), found->end(), [](const json& v) { return v.is_number(); });
   if (!all) return WrongType(key, *found, "a list of numbers");
   *value = found->get<std::vector<double>>();
   return absl::OkStatus();

@@ -69,16 +69,17 @@ void LaneMath::Norm(std::span<const Lane> lanes, Rows x, GainOf gain, Rows y) co
 
 void LaneMath::FeedForward(std::span<const Lane> lanes, const Activations::View& a,
                            absl::FunctionRef<const FeedForwardWeights&(const T5Weights&)> of) const {
-  Norm(lanes, a.hidden, [&](const T5Weights& w) { return of(w).norm; }, a.normed);
-  MatMul(lanes, a.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).wi; }, a.gate,
-         Accumulate::kStore);
+  Norm(
+      lanes, a.hidden, [&](const T5Weights& w) { return of(w).norm; }, a.normed);
+  MatMul(
+      lanes, a.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).wi; }, a.gate, Accumulate::kStore);
   if (config_.gated) {
-    MatMul(lanes, a.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).up; }, a.up,
-           Accumulate::kStore);
+    MatMul(
+        lanes, a.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).up; }, a.up, Accumulate::kStore);
   }
   backend_->Activate(config_.activation, a.gate, config_.gated ? a.up : Rows{}, config_.d_ff, a.gate);
-  MatMul(lanes, a.gate, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).wo; }, a.hidden,
-         Accumulate::kAdd);
+  MatMul(
+      lanes, a.gate, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).wo; }, a.hidden, Accumulate::kAdd);
 }
 
 void LaneMath::Embed(std::span<const Lane> lanes, std::span<const int32_t> ids, Rows out) const {

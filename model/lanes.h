@@ -26,11 +26,11 @@ class Activations {
 
   // Views of the first `rows` rows.
   struct View {
-    Rows hidden;          // (rows, d_model): the residual stream.
-    Rows normed;          // (rows, d_model)
-    Rows q, k, v;         // (rows, inner)
-    Rows attended;        // (rows, inner)
-    Rows gate, up;        // (rows, d_ff)
+    Rows hidden;    // (rows, d_model): the residual stream.
+    Rows normed;    // (rows, d_model)
+    Rows q, k, v;   // (rows, inner)
+    Rows attended;  // (rows, inner)
+    Rows gate, up;  // (rows, d_ff)
   };
   View Take(int64_t rows);
 

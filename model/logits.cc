@@ -35,8 +35,8 @@ double UniformAt(uint64_t seed, uint64_t step) {
 
 }  // namespace
 
-void MaskForbidden(const GenerationOptions& options, int32_t eos_id, int32_t start,
-                   std::span<const int32_t> written, std::span<float> scores) {
+void MaskForbidden(const GenerationOptions& options, int32_t eos_id, int32_t start, std::span<const int32_t> written,
+                   std::span<float> scores) {
   if (static_cast<int32_t>(written.size()) < options.min_new_tokens) scores[eos_id] = kNever;
   if (options.no_repeat_ngram_size > 0) MaskRepeats(options.no_repeat_ngram_size, start, written, scores);
 }

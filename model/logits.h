@@ -12,8 +12,8 @@ namespace trimtab {
 
 // Sets to -infinity what may not follow `written`: EOS before min_new_tokens, and tokens that would repeat an n-gram.
 // N-grams count the decoder's start token, as `start` + `written`.
-void MaskForbidden(const GenerationOptions& options, int32_t eos_id, int32_t start,
-                   std::span<const int32_t> written, std::span<float> scores);
+void MaskForbidden(const GenerationOptions& options, int32_t eos_id, int32_t start, std::span<const int32_t> written,
+                   std::span<float> scores);
 
 // The first of the largest.
 int32_t ArgMax(std::span<const float> scores);

@@ -28,7 +28,8 @@ absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::st
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0 && errno == ELOOP) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is a symbolic link; expected a regular file (copy the folder with cp -rL)"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " is a symbolic link; expected a regular file (copy the folder with cp -rL)"));
   }
   if (fd < 0) return Failed(path, "cannot be opened");
   const absl::Cleanup close_fd = [fd] { close(fd); };

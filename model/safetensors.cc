@@ -28,9 +28,9 @@ struct DTypeInfo {
 
 // Every dtype of the format, so that unread tensors of other types still get their sizes checked.
 constexpr DTypeInfo kDTypes[] = {
-    {"F32", DType::kF32, 32},   {"BF16", DType::kBF16, 16}, {"F16", DType::kF16, 16},   {"F64", DType::kOther, 64},
-    {"I64", DType::kOther, 64}, {"I32", DType::kOther, 32}, {"I16", DType::kOther, 16}, {"I8", DType::kOther, 8},
-    {"U64", DType::kOther, 64}, {"U32", DType::kOther, 32}, {"U16", DType::kOther, 16}, {"U8", DType::kOther, 8},
+    {"F32", DType::kF32, 32},   {"BF16", DType::kBF16, 16},    {"F16", DType::kF16, 16},     {"F64", DType::kOther, 64},
+    {"I64", DType::kOther, 64}, {"I32", DType::kOther, 32},    {"I16", DType::kOther, 16},   {"I8", DType::kOther, 8},
+    {"U64", DType::kOther, 64}, {"U32", DType::kOther, 32},    {"U16", DType::kOther, 16},   {"U8", DType::kOther, 8},
     {"BOOL", DType::kOther, 8}, {"F8_E4M3", DType::kOther, 8}, {"F8_E5M2", DType::kOther, 8}};
 
 const DTypeInfo* FindDType(absl::string_view name) {
@@ -86,8 +86,8 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const json& object) {
   entry.end = offsets[1].get<uint64_t>();
   if (entry.begin > entry.end) return Wrong(name, "data_offsets end before they begin");
   if (entry.end - entry.begin != size) {
-    return Wrong(name, absl::StrCat("data_offsets span ", entry.end - entry.begin, " bytes; dtype and shape need ",
-                                    size));
+    return Wrong(name,
+                 absl::StrCat("data_offsets span ", entry.end - entry.begin, " bytes; dtype and shape need ", size));
   }
   return entry;
 }
@@ -212,8 +212,7 @@ absl::StatusOr<Safetensors> Safetensors::Parse(std::shared_ptr<const void> owner
   if (header.empty() || header[0] != '{') {
     return absl::InvalidArgumentError(absl::StrCat(name, ": header does not begin with '{'"));
   }
-  ASSIGN_OR_RETURN(const json object,
-                   ParseStrictJson(header, name, {.max_bytes = kMaxHeaderBytes, .max_depth = 4}));
+  ASSIGN_OR_RETURN(const json object, ParseStrictJson(header, name, {.max_bytes = kMaxHeaderBytes, .max_depth = 4}));
   if (object.size() > kMaxTensors) {
     return absl::InvalidArgumentError(
         absl::StrCat(name, ": has ", object.size(), " tensors; expected at most ", kMaxTensors));

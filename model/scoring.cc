@@ -15,8 +15,7 @@ void Append(Backend* backend, Rows rows, std::vector<float>* out) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weights,
-                                                       std::span<const int32_t> input_ids,
+absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weights, std::span<const int32_t> input_ids,
                                                        std::span<const int32_t> decoder_ids, Backend* backend) {
   const T5Config& config = weights.parameters().config();
   const LaneMath math(config, backend);
@@ -26,8 +25,7 @@ absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weigh
   const EncoderInput input{input_ids, &weights.weights(), cross.get()};
   EncoderPass pass(math, {&input, 1}, &activations);
   while (!pass.done()) pass.Advance();
-  ASSIGN_OR_RETURN(KvSlots slots,
-                   KvSlots::Create(config, 1, static_cast<int32_t>(decoder_ids.size()), backend));
+  ASSIGN_OR_RETURN(KvSlots slots, KvSlots::Create(config, 1, static_cast<int32_t>(decoder_ids.size()), backend));
   ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder, Decoder::Create(math, 1, &slots));
   std::vector<float> logits;
   for (size_t t = 0; t < decoder_ids.size(); ++t) {

@@ -13,8 +13,7 @@ namespace trimtab {
 
 // Logits (decoder_ids.size(), vocab_size) of teacher forcing: row t predicts what follows decoder_ids[0..t].
 // REQUIRES: decoder_ids starts with the decoder start token; all ids are below the vocabulary's size.
-absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weights,
-                                                       std::span<const int32_t> input_ids,
+absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weights, std::span<const int32_t> input_ids,
                                                        std::span<const int32_t> decoder_ids, Backend* backend);
 
 // The encoder's output (input_ids.size(), d_model), after its final norm.

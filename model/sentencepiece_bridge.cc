@@ -33,7 +33,9 @@ struct Output {
   std::string error;
 };
 
-void TakeIds(void* context, const int* ids, size_t count) { static_cast<Output*>(context)->ids.assign(ids, ids + count); }
+void TakeIds(void* context, const int* ids, size_t count) {
+  static_cast<Output*>(context)->ids.assign(ids, ids + count);
+}
 void TakeText(void* context, const char* text, size_t size) { static_cast<Output*>(context)->text.assign(text, size); }
 void TakeError(void* context, const char* text, size_t size) {
   static_cast<Output*>(context)->error.assign(text, size);

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "sentencepiece_model.pb.h"
 #include "model/status_macros.h"
 #include "model/tokenizer.h"
+#include "sentencepiece_model.pb.h"
 
 namespace trimtab {
 namespace {

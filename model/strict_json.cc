@@ -32,7 +32,8 @@ class Inspector final : public nlohmann::json_sax<json> {
   bool end_array() override { return Shallower(); }
   bool key(string_t& name) override {
     if (keys_.back().insert(name).second) return true;
-    fault_ = absl::StrCat("key \"", absl::CHexEscape(name.substr(0, 200)), "\" appears twice in one object; expected each key once");
+    fault_ = absl::StrCat("key \"", absl::CHexEscape(name.substr(0, 200)),
+                          "\" appears twice in one object; expected each key once");
     return false;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {

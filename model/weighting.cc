@@ -26,8 +26,8 @@ absl::Status CheckAlpha(const MixingRule& rule, int num_rewards, double alpha) {
 
 absl::Status CheckWeights(int num_rewards, const std::vector<double>& w) {
   if (w.size() != static_cast<size_t>(num_rewards)) {
-    return InvalidField("weights", absl::StrCat("has ", w.size(), " entries; the checkpoint has ", num_rewards,
-                                                " rewards"));
+    return InvalidField("weights",
+                        absl::StrCat("has ", w.size(), " entries; the checkpoint has ", num_rewards, " rewards"));
   }
   for (size_t i = 0; i < w.size(); ++i) {
     if (!(w[i] >= 0.0 && w[i] <= 1.0 + kSumTolerance)) {
@@ -61,7 +61,8 @@ std::vector<int64_t> LargestRemainder(const std::vector<double>& shares, int64_t
 std::vector<double> Snap(const std::vector<double>& shares, int bits) {
   const int64_t total = int64_t{1} << bits;
   std::vector<double> snapped;
-  for (int64_t units : LargestRemainder(shares, total)) snapped.push_back(std::ldexp(static_cast<double>(units), -bits));
+  for (int64_t units : LargestRemainder(shares, total))
+    snapped.push_back(std::ldexp(static_cast<double>(units), -bits));
   return snapped;
 }
 

@@ -31,8 +31,7 @@ class Weighting {
   // InvalidArgument, naming "alpha", "weights" or "weights[i]" first (the request field at fault), on NaN,
   // infinity, a negative entry, a wrong length or sum, or alpha outside [alpha_min, 1].
   // With num_rewards 0, w must be empty and alpha 1.
-  static absl::StatusOr<Weighting> Create(const MixingRule& rule, int num_rewards, double alpha,
-                                          std::vector<double> w);
+  static absl::StatusOr<Weighting> Create(const MixingRule& rule, int num_rewards, double alpha, std::vector<double> w);
 
   double alpha() const { return alpha_; }
   const std::vector<double>& w() const { return w_; }

@@ -61,26 +61,39 @@ Histogram& OneHistogram(Registry& registry, absl::string_view name, const char* 
 
 Metrics::Metrics(Registry& r)
     : requests(Counters(r, "requests_total", "Finished calls by method and gRPC status code.")),
-      request_duration(OneHistogram(r, "request_duration_seconds", "Whole calls, from arrival to the last byte handed "
-                                    "to the transport.", RequestBuckets())),
-      time_to_first_token(OneHistogram(r, "time_to_first_token_seconds", "From submission to the first token; with "
-                                       "beams, to the end.", RequestBuckets())),
-      time_per_output_token(OneHistogram(r, "time_per_output_token_seconds", "Decoding time of a request over its "
-                                         "tokens.", TokenBuckets())),
-      queue_duration(OneHistogram(r, "request_queue_duration_seconds", "Wait for a place in the batch, mixing not "
-                                  "included.", PhaseBuckets())),
-      request_mix_duration(OneHistogram(r, "request_mix_duration_seconds", "Wait of a request for its mixed weights.",
-                                        PhaseBuckets())),
-      encode_duration(OneHistogram(r, "request_encode_duration_seconds", "From admission to the end of the encoder "
-                                   "pass.", PhaseBuckets())),
-      decode_duration(OneHistogram(r, "request_decode_duration_seconds", "From the end of the encoder pass to the last "
-                                   "token.", PhaseBuckets())),
+      request_duration(OneHistogram(r, "request_duration_seconds",
+                                    "Whole calls, from arrival to the last byte handed "
+                                    "to the transport.",
+                                    RequestBuckets())),
+      time_to_first_token(OneHistogram(r, "time_to_first_token_seconds",
+                                       "From submission to the first token; with "
+                                       "beams, to the end.",
+                                       RequestBuckets())),
+      time_per_output_token(OneHistogram(r, "time_per_output_token_seconds",
+                                         "Decoding time of a request over its "
+                                         "tokens.",
+                                         TokenBuckets())),
+      queue_duration(OneHistogram(r, "request_queue_duration_seconds",
+                                  "Wait for a place in the batch, mixing not "
+                                  "included.",
+                                  PhaseBuckets())),
+      request_mix_duration(
+          OneHistogram(r, "request_mix_duration_seconds", "Wait of a request for its mixed weights.", PhaseBuckets())),
+      encode_duration(OneHistogram(r, "request_encode_duration_seconds",
+                                   "From admission to the end of the encoder "
+                                   "pass.",
+                                   PhaseBuckets())),
+      decode_duration(OneHistogram(r, "request_decode_duration_seconds",
+                                   "From the end of the encoder pass to the last "
+                                   "token.",
+                                   PhaseBuckets())),
       requests_running(OneGauge(r, "requests_running", "Requests in the batch now.")),
       requests_waiting(OneGauge(r, "requests_waiting", "Requests that wait for mixed weights or for a place.")),
       requests_rejected(Counters(r, "requests_rejected_total", "Requests refused on arrival, by reason.")),
       rejected_queue_full(requests_rejected.Add({{"reason", "queue_full"}})),
       rejected_draining(requests_rejected.Add({{"reason", "draining"}})),
-      requests_cancelled(Counters(r, "requests_cancelled_total", "Requests ended early by the caller, a deadline or a "
+      requests_cancelled(Counters(r, "requests_cancelled_total",
+                                  "Requests ended early by the caller, a deadline or a "
                                   "drain, by the stage they were in.")),
       cancelled_mixing(requests_cancelled.Add({{"stage", "mixing"}})),
       cancelled_waiting(requests_cancelled.Add({{"stage", "waiting"}})),

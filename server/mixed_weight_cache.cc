@@ -163,8 +163,10 @@ void MixedWeightCache::Impl::Acquire(std::shared_ptr<const Parameters> parameter
   } else if (hit != nullptr) {
     done(MixedWeightLease{PinnedWeights(state, std::move(hit)), CacheOutcome::kHit, absl::ZeroDuration()});
   } else {
-    done(absl::ResourceExhaustedError(absl::StrCat("one mixture takes ", bytes, " bytes, the mixed-weight cache may "
-                                                   "hold ", byte_budget, ": raise its budget")));
+    done(absl::ResourceExhaustedError(absl::StrCat("one mixture takes ", bytes,
+                                                   " bytes, the mixed-weight cache may "
+                                                   "hold ",
+                                                   byte_budget, ": raise its budget")));
   }
 }
 

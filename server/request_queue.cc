@@ -12,20 +12,28 @@ using Stage = PendingRequest::Stage;
 
 absl::string_view StageName(Stage stage) {
   switch (stage) {
-    case Stage::kMixing: return "waiting for its mixed weights";
-    case Stage::kWaiting: return "waiting for a place in the batch";
-    case Stage::kEncoding: return "being read";
-    case Stage::kDecoding: break;
+    case Stage::kMixing:
+      return "waiting for its mixed weights";
+    case Stage::kWaiting:
+      return "waiting for a place in the batch";
+    case Stage::kEncoding:
+      return "being read";
+    case Stage::kDecoding:
+      break;
   }
   return "being written";
 }
 
 prometheus::Counter& CancelledCounter(Metrics& metrics, Stage stage) {
   switch (stage) {
-    case Stage::kMixing: return metrics.cancelled_mixing;
-    case Stage::kWaiting: return metrics.cancelled_waiting;
-    case Stage::kEncoding: return metrics.cancelled_encoding;
-    case Stage::kDecoding: break;
+    case Stage::kMixing:
+      return metrics.cancelled_mixing;
+    case Stage::kWaiting:
+      return metrics.cancelled_waiting;
+    case Stage::kEncoding:
+      return metrics.cancelled_encoding;
+    case Stage::kDecoding:
+      break;
   }
   return metrics.cancelled_decoding;
 }

@@ -45,10 +45,10 @@ class RequestQueue {
   // What the engine thread has to do now. Reused from call to call.
   struct Work {
     absl::Time now;
-    std::vector<Ended> ended;           // To end with this status; no longer in the queue.
-    std::vector<uint64_t> cancelled;    // Not found in the queue; perhaps in the engine.
+    std::vector<Ended> ended;            // To end with this status; no longer in the queue.
+    std::vector<uint64_t> cancelled;     // Not found in the queue; perhaps in the engine.
     std::vector<PendingRequest*> ready;  // Oldest first. Each is valid until removed; only the engine thread does that.
-    bool drain_over = false;            // What still runs ends with Unavailable.
+    bool drain_over = false;             // What still runs ends with Unavailable.
     bool stop = false;
   };
 
@@ -88,7 +88,7 @@ class RequestQueue {
   CondVar changed_;    // Something for the engine thread.
   CondVar all_ended_;  // accepted_ became 0.
   std::map<uint64_t, std::unique_ptr<PendingRequest>> waiting_ ABSL_GUARDED_BY(mutex_);  // Ids grow with arrival.
-  int ready_ ABSL_GUARDED_BY(mutex_) = 0;                                  // Of waiting_, those past their mix.
+  int ready_ ABSL_GUARDED_BY(mutex_) = 0;                                      // Of waiting_, those past their mix.
   absl::Time next_deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // No deadline in waiting_ is earlier.
   std::vector<uint64_t> cancels_ ABSL_GUARDED_BY(mutex_);
   int accepted_ ABSL_GUARDED_BY(mutex_) = 0;  // Whose on_done has not returned.

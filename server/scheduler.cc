@@ -27,8 +27,12 @@ double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration)
 // `running` and all below it belong to the engine thread.
 struct Scheduler::Impl {
   Impl(const SchedulerOptions& options, std::unique_ptr<Engine> engine_in, MixedWeightCache* cache, Metrics* metrics)
-      : cache(cache), metrics(metrics), queue(std::make_shared<RequestQueue>(options.max_queue_length, metrics)),
-        total_rows(engine_in->free_rows()), engine(std::move(engine_in)), thread([this] { Run(); }) {}
+      : cache(cache),
+        metrics(metrics),
+        queue(std::make_shared<RequestQueue>(options.max_queue_length, metrics)),
+        total_rows(engine_in->free_rows()),
+        engine(std::move(engine_in)),
+        thread([this] { Run(); }) {}
 
   uint64_t Submit(SummaryRequest request, SummaryCallbacks callbacks);
   absl::Status Accept(std::unique_ptr<PendingRequest>& request);
@@ -72,9 +76,8 @@ uint64_t Scheduler::Impl::Submit(SummaryRequest request, SummaryCallbacks callba
     pending->callbacks.on_done(std::move(status));
     return id;
   }
-  cache->Acquire(parameters, coefficients, [queue = queue, id](absl::StatusOr<MixedWeightLease> lease) {
-    queue->MixDone(id, std::move(lease));
-  });
+  cache->Acquire(parameters, coefficients,
+                 [queue = queue, id](absl::StatusOr<MixedWeightLease> lease) { queue->MixDone(id, std::move(lease)); });
   return id;
 }
 
@@ -141,8 +144,8 @@ void Scheduler::Impl::AdmitReady() {
 
 // False when memory is short and the request must wait for another to leave.
 bool Scheduler::Impl::AdmitOne(PendingRequest* request) {
-  absl::Status status = engine->Admit(
-      {request->id, request->request.input_ids, request->lease.weights, request->request.options});
+  absl::Status status =
+      engine->Admit({request->id, request->request.input_ids, request->lease.weights, request->request.options});
   if (absl::IsResourceExhausted(status) && !running.empty()) {
     memory_short = true;
     return false;

@@ -28,10 +28,10 @@ struct SummaryRequest {
 };
 
 struct SummaryTimes {
-  absl::Duration queue;   // Submission to admission, less the mix.
-  absl::Duration mix;     // Waiting for mixed weights.
-  absl::Duration encode;  // Admission to the end of the encoder pass.
-  absl::Duration decode;  // From there to the last token.
+  absl::Duration queue;        // Submission to admission, less the mix.
+  absl::Duration mix;          // Waiting for mixed weights.
+  absl::Duration encode;       // Admission to the end of the encoder pass.
+  absl::Duration decode;       // From there to the last token.
   absl::Duration first_token;  // Submission to the first token (beams: to the end).
 };
 

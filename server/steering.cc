@@ -39,7 +39,8 @@ std::string WeightField(Source source, const ClpConfig& clp, size_t i) {
 absl::Status CheckExclusive(const SteeringAsked& asked) {
   const bool explicit_weights = !asked.weights.empty() || !asked.named_weights.empty();
   if (!asked.preset.empty() && (explicit_weights || asked.alpha.has_value())) {
-    return InvalidField("preset", "was sent together with alpha, weights or named_weights: send the preset alone, or "
+    return InvalidField("preset",
+                        "was sent together with alpha, weights or named_weights: send the preset alone, or "
                         "leave it out");
   }
   if (!asked.weights.empty() && !asked.named_weights.empty()) {
@@ -76,9 +77,8 @@ absl::StatusOr<Chosen> Choose(const ClpConfig& clp, const SteeringAsked& asked) 
   if (!asked.preset.empty()) {
     const auto preset = clp.presets.find(asked.preset);
     if (preset == clp.presets.end()) {
-      const std::string known = absl::StrJoin(clp.presets, ", ", [](std::string* out, const auto& entry) {
-        absl::StrAppend(out, entry.first);
-      });
+      const std::string known = absl::StrJoin(
+          clp.presets, ", ", [](std::string* out, const auto& entry) { absl::StrAppend(out, entry.first); });
       return InvalidField("preset", absl::StrCat("'", Shown(asked.preset), "' is unknown; this checkpoint has: ",
                                                  known.empty() ? "none" : known));
     }
@@ -98,8 +98,8 @@ absl::StatusOr<Chosen> Choose(const ClpConfig& clp, const SteeringAsked& asked) 
 absl::Status InCallersWords(const absl::Status& status, Source source) {
   if (source == Source::kPreset) return InvalidField("preset", absl::StrCat("is not valid: ", status.message()));
   if (source != Source::kNamed || FieldOf(status) == "alpha") return status;
-  return InvalidField("named_weights", absl::StrCat("make no weighting: ", status.message(),
-                                                    " (rewards not named count as 0)"));
+  return InvalidField("named_weights",
+                      absl::StrCat("make no weighting: ", status.message(), " (rewards not named count as 0)"));
 }
 
 absl::Status CheckInside(const ClpConfig& clp, const SteeringBounds& bounds, const Weighting& weighting,
@@ -130,8 +130,10 @@ absl::Status CheckRanges(const SteeringBounds& bounds, const ClpConfig& clp) {
   }
   for (const auto& [name, range] : bounds.rewards) {
     if (clp.RewardIndex(name) < 0) {
-      return absl::FailedPreconditionError(absl::StrCat("a bound names '", name, "', which is no reward of this "
-                                                        "checkpoint; it has: ", RewardNames(clp)));
+      return absl::FailedPreconditionError(absl::StrCat("a bound names '", name,
+                                                        "', which is no reward of this "
+                                                        "checkpoint; it has: ",
+                                                        RewardNames(clp)));
     }
     if (!(range.low >= 0.0 && range.low <= range.high && range.high <= 1.0)) {
       return absl::FailedPreconditionError(absl::StrCat("the bound of '", name, "' is [", range.low, ", ", range.high,

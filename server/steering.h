@@ -15,10 +15,10 @@ namespace trimtab {
 
 // What a caller may say about steering; everything may be left out.
 struct SteeringAsked {
-  std::optional<double> alpha;                    // Omitted: the checkpoint's default_alpha.
-  std::vector<double> weights;                    // By position; empty: see below.
-  std::map<std::string, double> named_weights;    // By reward name; absent rewards get 0.
-  std::string preset;                             // Instead of all of the above.
+  std::optional<double> alpha;                  // Omitted: the checkpoint's default_alpha.
+  std::vector<double> weights;                  // By position; empty: see below.
+  std::map<std::string, double> named_weights;  // By reward name; absent rewards get 0.
+  std::string preset;                           // Instead of all of the above.
 };
 
 // How far the operator lets callers steer.

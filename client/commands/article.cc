@@ -19,7 +19,9 @@ template <typename Read>
 auto WithInput(const std::string& path, Read read) -> decltype(read(std::cin)) {
   if (path == "-") return read(std::cin);
   std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, " cannot be opened; expected a readable file, or - for standard input"));
+  if (!file)
+    return absl::NotFoundError(
+        absl::StrCat(path, " cannot be opened; expected a readable file, or - for standard input"));
   return read(file);
 }
 

@@ -13,7 +13,8 @@ struct Article {
   std::string text;
 };
 
-// The whole of `path`, or of the standard input for "-". NotFound; InvalidArgument for invalid UTF-8 or more than 1 MiB.
+// The whole of `path`, or of the standard input for "-". NotFound; InvalidArgument for invalid UTF-8 or more than 1
+// MiB.
 absl::StatusOr<Article> ReadArticle(const std::string& path);
 
 // One article a line, {"id": ..., "document": ...}; other keys are ignored, empty lines skipped. `path` as above.

@@ -12,7 +12,8 @@ using Message = v1::GenerationOptions;
 template <typename T>
 void Add(CLI::App& app, const char* name, const char* type, Message* options, void (Message::*set)(T),
          const char* help) {
-  app.add_option_function<T>(name, [options, set](const T& value) { (options->*set)(value); }, help)
+  app.add_option_function<T>(
+         name, [options, set](const T& value) { (options->*set)(value); }, help)
       ->type_name(type)
       ->group("Generation");
 }
@@ -34,7 +35,8 @@ void AddGenerationFlags(CLI::App& app, Message* o) {
   Add(app, "--top-p", "P", o, &Message::set_top_p,
       "Sample among the likeliest tokens that reach probability P, at most 1. Default: 1");
   Add(app, "--seed", "N", o, &Message::set_seed, "Of sampling: the same seed gives the same summary. Default: 0");
-  app.add_flag_callback("--log-probs", [o] { o->set_log_probs(true); }, "Report each token's log-probability (--json)")
+  app.add_flag_callback(
+         "--log-probs", [o] { o->set_log_probs(true); }, "Report each token's log-probability (--json)")
       ->group("Generation");
 }
 

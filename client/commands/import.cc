@@ -79,10 +79,10 @@ void AddSoup(CLI::App& app, Chosen* chosen) {
   command->add_option("--alpha-min", flags->options.alpha_min, "Where the reward sets rule alone, above 0, below 1")
       ->type_name("ALPHA")
       ->capture_default_str();
-  flags->default_alpha =
-      command->add_option("--default-alpha", flags->options.default_alpha,
-                          "For requests that name none, alpha-min to 1. Default: alpha-min")
-          ->type_name("ALPHA");
+  flags->default_alpha = command
+                             ->add_option("--default-alpha", flags->options.default_alpha,
+                                          "For requests that name none, alpha-min to 1. Default: alpha-min")
+                             ->type_name("ALPHA");
   AddNaming(*command, flags->options);
   command->add_option("out", flags->out, "Folder to make; must not exist or be empty")->type_name("OUT")->required();
   command->callback([flags, chosen] { *chosen = [flags] { return RunSoup(*flags); }; });

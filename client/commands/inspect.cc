@@ -1,9 +1,10 @@
+#include "model/inspect.h"
+
 #include <iostream>
 #include <memory>
 #include <string>
 
 #include "client/commands/command.h"
-#include "model/inspect.h"
 #include "model/status_macros.h"
 
 namespace trimtab {

@@ -69,8 +69,7 @@ class Batch {
     const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     ASSIGN_OR_RETURN(backend_, NewBackend(options_.device, options_.threads > 0 ? options_.threads : cores));
     ASSIGN_OR_RETURN(parameters_, Parameters::Create(checkpoint, backend_.get()));
-    ASSIGN_OR_RETURN(generation_,
-                     GenerationOffline(generation, checkpoint.generation, checkpoint.config.vocab_size));
+    ASSIGN_OR_RETURN(generation_, GenerationOffline(generation, checkpoint.generation, checkpoint.config.vocab_size));
     EngineOptions engine;
     engine.max_rows = std::max(options_.batch_rows, generation_.num_beams);
     engine.max_input_tokens = options_.max_input_tokens;

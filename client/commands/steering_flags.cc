@@ -60,9 +60,10 @@ absl::StatusOr<std::vector<double>> PositionalWeights(const ClpConfig& clp, cons
   for (const auto& [name, weight] : asked.named_weights()) {
     const int index = clp.RewardIndex(name);
     if (index < 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--named ", name, " is no reward of this checkpoint; it has: ",
-          absl::StrJoin(clp.rewards, ", ", [](std::string* out, const RewardInfo& r) { absl::StrAppend(out, r.name); })));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--named ", name, " is no reward of this checkpoint; it has: ",
+                       absl::StrJoin(clp.rewards, ", ",
+                                     [](std::string* out, const RewardInfo& r) { absl::StrAppend(out, r.name); })));
     }
     w[index] = weight;
   }
@@ -76,11 +77,13 @@ void SteeringFlags::AddTo(CLI::App& app) {
     app.add_option(name, value, help)->type_name(type)->allow_extra_args(false)->group("Steering");
   };
   add("--weights", weights_, "W,W,...",
-      "Reward weights in the checkpoint's order, each >= 0, summing to 1. Repeatable: one summary each. Default: uniform");
+      "Reward weights in the checkpoint's order, each >= 0, summing to 1. Repeatable: one summary each. Default: "
+      "uniform");
   add("--named", named_, "NAME=W,...", "The same by reward name; rewards not named get 0. Repeatable");
   add("--preset", presets_, "NAME", "A weighting the checkpoint names. Repeatable");
   add("--alpha", alphas_, "ALPHA",
-      "KL weight, alpha_min (furthest from the reference) to 1 (the reference). Once for all weightings, once for each, or "
+      "KL weight, alpha_min (furthest from the reference) to 1 (the reference). Once for all weightings, once for "
+      "each, or "
       "several for one weighting. Default: the checkpoint's");
 }
 

@@ -22,8 +22,9 @@ constexpr size_t kCallsAtOnce = 16;
 constexpr char kHelp[] =
     "Summarise an article, once for each weighting.\n"
     "\n"
-    "One weighting prints the summary alone; several print each summary under its weighting with what it cost: whether its\n"
-    "mixed weights were resident (hit), made for it (miss) or being made for another (shared), and times.\n"
+    "One weighting prints the summary alone; several print each summary under its weighting with what it cost: "
+    "whether\n"
+    "its mixed weights were resident (hit), made for it (miss) or being made for another (shared), and times.\n"
     "\n"
     "  trimtab summarize --article news.txt --weights 1,0 --weights 0.5,0.5 --weights 0,1\n"
     "  trimtab summarize --named brief=1 --alpha 0.1 --alpha 0.5 --alpha 1 < news.txt\n"
@@ -58,7 +59,8 @@ class Online {
       std::vector<std::future<absl::StatusOr<v1::SummarizeResponse>>> calls;
       const size_t end = std::min(steerings.size(), begin + kCallsAtOnce);
       for (size_t i = begin; i < end; ++i) {
-        calls.push_back(std::async(std::launch::async, [this, &s = steerings[i]] { return client_.Summarize(Request(s)); }));
+        calls.push_back(
+            std::async(std::launch::async, [this, &s = steerings[i]] { return client_.Summarize(Request(s)); }));
       }
       for (size_t i = begin; i < end; ++i) {
         ASSIGN_OR_RETURN(const v1::SummarizeResponse reply, calls[i - begin].get());
@@ -109,7 +111,8 @@ class Online {
 
   void NoteTruncation(const v1::SummarizeResponse& reply) const {
     if (!reply.truncated() || flags_.json) return;
-    std::cerr << absl::StrCat("trimtab: the article was cut to ", reply.input_tokens(), " tokens; its end was not read\n");
+    std::cerr << absl::StrCat("trimtab: the article was cut to ", reply.input_tokens(),
+                              " tokens; its end was not read\n");
   }
 
   const SummarizeFlags& flags_;
@@ -144,11 +147,18 @@ absl::Status Run(const SummarizeFlags& flags) {
 void AddServerFlags(CLI::App& app, SummarizeFlags& f) {
   app.add_option("--server", f.server, "Of trimtabd")->type_name("HOST:PORT")->capture_default_str()->group("Server");
   app.add_option("--timeout", f.timeout_seconds, "Of each summary, tries included")
-      ->type_name("SECONDS")->capture_default_str()->check(CLI::PositiveNumber)->group("Server");
+      ->type_name("SECONDS")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber)
+      ->group("Server");
   app.add_option("--attempts", f.attempts, "Tries of each summary while the server is full or not reachable")
-      ->type_name("N")->capture_default_str()->check(CLI::Range(1, 100))->group("Server");
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100))
+      ->group("Server");
   app.add_option("--parameter-digest", f.digest, "Answer with these parameters or not at all. Default: the newest")
-      ->type_name("HEX")->group("Server");
+      ->type_name("HEX")
+      ->group("Server");
   app.add_flag("--stream", f.stream, "Print the text as it is written")->group("Output");
   app.add_flag("--json", f.json, "Print one line of JSON for each summary")->group("Output");
 }
@@ -162,7 +172,8 @@ void AddOfflineFlags(CLI::App& app, SummarizeFlags& f) {
     return app.add_option(name, value, help)->type_name(type)->capture_default_str()->needs(offline)->group("Offline");
   };
   add("--model", f.engine.model, "DIR", "Checkpoint folder");
-  add("--input", f.input, "FILE", "Articles as JSON lines {\"id\", \"document\"}, - for standard input; else --article");
+  add("--input", f.input, "FILE",
+      "Articles as JSON lines {\"id\", \"document\"}, - for standard input; else --article");
   add("--device", f.engine.device, "NAME", "cpu or reference")->check(CLI::IsMember({"cpu", "reference"}));
   add("--threads", f.engine.threads, "N", "0: one per core")->check(CLI::Range(0, 1024));
   add("--batch-rows", f.engine.batch_rows, "N", "Sequences decoded together")->check(CLI::Range(1, 4096));

@@ -111,8 +111,8 @@ SteeringAsked SteeringFromProto(const v1::Steering& steering) {
   return asked;
 }
 
-absl::StatusOr<Steering> ResolveRequest(const ClpConfig& clp, const SteeringBounds& bounds,
-                                        const CoefficientGrid& grid, const v1::SummarizeRequest& request) {
+absl::StatusOr<Steering> ResolveRequest(const ClpConfig& clp, const SteeringBounds& bounds, const CoefficientGrid& grid,
+                                        const v1::SummarizeRequest& request) {
   auto steering = ResolveSteering(clp, bounds, grid, SteeringFromProto(request.steering()));
   if (!steering.ok()) return Within("steering", steering.status());
   return steering;
@@ -136,8 +136,8 @@ absl::StatusOr<GenerationOptions> OptionsFromProto(const v1::GenerationOptions& 
 
   RETURN_IF_ERROR(ValidateGenerationOptions(options, vocab_size));
   if (options.max_new_tokens > limits.max_new_tokens) {
-    return InvalidField("options.max_new_tokens", absl::StrCat("is ", options.max_new_tokens, "; this server takes 1 to ",
-                                                               limits.max_new_tokens));
+    return InvalidField("options.max_new_tokens", absl::StrCat("is ", options.max_new_tokens,
+                                                               "; this server takes 1 to ", limits.max_new_tokens));
   }
   if (options.num_beams > limits.max_beams) {
     return InvalidField("options.num_beams",

@@ -36,11 +36,11 @@ absl::Status CheckRequest(const v1::SummarizeRequest& request);
 SteeringAsked SteeringFromProto(const v1::Steering& steering);
 
 // Resolves what is asked against what is served; names fields as "steering.weights[1]".
-absl::StatusOr<Steering> ResolveRequest(const ClpConfig& clp, const SteeringBounds& bounds,
-                                        const CoefficientGrid& grid, const v1::SummarizeRequest& request);
+absl::StatusOr<Steering> ResolveRequest(const ClpConfig& clp, const SteeringBounds& bounds, const CoefficientGrid& grid,
+                                        const v1::SummarizeRequest& request);
 
-// Omitted fields take the checkpoint's defaults, cut to `limits`. Asking for a temperature without saying num_beams turns
-// beams off.
+// Omitted fields take the checkpoint's defaults, cut to `limits`. Asking for a temperature without saying num_beams
+// turns beams off.
 absl::StatusOr<GenerationOptions> OptionsFromProto(const v1::GenerationOptions& options,
                                                    const GenerationDefaults& defaults, int32_t vocab_size,
                                                    const RequestLimits& limits);

@@ -18,8 +18,8 @@ struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
 };
 
-// Opens the checkpoint, packs it for the device, and checks all that depends on both it and the options: steering bounds
-// against its rewards, and that the cache holds at least one mixture (FailedPrecondition). One-line errors.
+// Opens the checkpoint, packs it for the device, and checks all that depends on both it and the options: steering
+// bounds against its rewards, and that the cache holds at least one mixture (FailedPrecondition). One-line errors.
 absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options);
 
 // The steering part of `options`.

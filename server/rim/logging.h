@@ -5,8 +5,8 @@
 
 namespace trimtab {
 
-// Sends the log to stderr. `format`: "text", or "json" for one object {"time", "level", "message"} a line. `level` as in
-// ServerOptions::log_level. Call once, before other threads log.
+// Sends the log to stderr. `format`: "text", or "json" for one object {"time", "level", "message"} a line. `level` as
+// in ServerOptions::log_level. Call once, before other threads log.
 void SetUpLogging(const std::string& format, const std::string& level);
 
 // One JSON line without its newline; what "json" writes. `time` is RFC 3339.

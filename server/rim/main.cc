@@ -19,7 +19,8 @@ constexpr int kCannotServe = 1;
 constexpr int kUnusable = 2;
 
 int Fail(const absl::Status& status) {
-  const bool unusable = absl::IsNotFound(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
+  const bool unusable =
+      absl::IsNotFound(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
   std::cerr << absl::StrCat("trimtabd: ", absl::StrReplaceAll(status.message(), {{"\n", " "}}), "\n");
   return unusable ? kUnusable : kCannotServe;
 }
@@ -50,7 +51,8 @@ int Serve(const ServerOptions& options) {
 
   const auto server = Server::Start(options);
   if (!server.ok()) return Fail(server.status());
-  std::cout << absl::StrCat("listening grpc=", (*server)->grpc_address(), " metrics=", (*server)->metrics_address(), "\n")
+  std::cout << absl::StrCat("listening grpc=", (*server)->grpc_address(), " metrics=", (*server)->metrics_address(),
+                            "\n")
             << std::flush;
   int signal = 0;
   sigwait(&signals, &signal);

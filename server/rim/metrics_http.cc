@@ -89,8 +89,8 @@ absl::StatusOr<std::unique_ptr<MetricsHttp>> MetricsHttp::Start(Options options,
   auto impl = std::make_unique<Impl>(std::move(options.ready), registry);
   impl->port = Bind(impl->server, options.listen);
   if (impl->port < 0) {
-    return absl::UnavailableError(absl::StrCat("metrics-listen ", options.listen,
-                                               " cannot be bound: is the port in use, or the host not of this machine?"));
+    return absl::UnavailableError(absl::StrCat(
+        "metrics-listen ", options.listen, " cannot be bound: is the port in use, or the host not of this machine?"));
   }
   impl->Listen();
   return std::unique_ptr<MetricsHttp>(new MetricsHttp(std::move(impl)));

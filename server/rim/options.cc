@@ -20,12 +20,12 @@ namespace {
 constexpr char kDescription[] =
     "Serves steerable T5 models over gRPC.\n"
     "\n"
-    "Every option can also be given as TRIMTAB_<NAME> in the environment (TRIMTAB_CACHE_BYTES=512MiB) and as a key of\n"
-    "the file named by --config. A flag wins over the environment, the environment over the file.";
+    "Every option can also be given as TRIMTAB_<NAME> in the environment (TRIMTAB_CACHE_BYTES=512MiB) and as a key\n"
+    "of the file named by --config. A flag wins over the environment, the environment over the file.";
 constexpr char kFooter[] =
     "Signals: SIGTERM and SIGINT drain and exit; a second one exits at once.\n"
-    "Exit codes: 0 after a drain, or when --check found nothing wrong; 1 when serving could not start or failed (a port\n"
-    "in use); 2 for a command line, configuration or checkpoint that cannot be used.";
+    "Exit codes: 0 after a drain, or when --check found nothing wrong; 1 when serving could not start or failed\n"
+    "(a port in use); 2 for a command line, configuration or checkpoint that cannot be used.";
 
 std::string EnvName(absl::string_view option) {
   return absl::StrCat("TRIMTAB_", absl::StrReplaceAll(absl::AsciiStrToUpper(option), {{"-", "_"}}));
@@ -36,14 +36,15 @@ const char* EnvValue(absl::string_view option) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-// The parser looks at the file before the environment and keeps what it met first: so this hides from it the keys that the
-// environment sets.
+// The parser looks at the file before the environment and keeps what it met first: so this hides from it the keys that
+// the environment sets. An empty value leaves the default, as --print-config writes it for what has none.
 class FileBelowEnvironment : public CLI::ConfigBase {
  public:
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::vector<CLI::ConfigItem> items = CLI::ConfigBase::from_config(input);
     std::erase_if(items, [](const CLI::ConfigItem& item) {
-      return item.parents.empty() && EnvValue(item.name) != nullptr;
+      const bool empty = item.inputs.size() == 1 && item.inputs.front().empty();
+      return item.parents.empty() && (empty || EnvValue(item.name) != nullptr);
     });
     return items;
   }
@@ -83,7 +84,8 @@ std::optional<std::pair<std::string, SteeringBounds::Range>> ParseRange(const st
 
 std::string CheckRange(const std::string& text) {
   if (ParseRange(text).has_value()) return "";
-  return absl::StrCat("'", text, "' is no range; expected NAME=LOW:HIGH with 0 <= LOW <= HIGH <= 1, such as brief=0:0.5");
+  return absl::StrCat("'", text,
+                      "' is no range; expected NAME=LOW:HIGH with 0 <= LOW <= HIGH <= 1, such as brief=0:0.5");
 }
 
 // The flags of one ServerOptions.
@@ -217,7 +219,8 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   app.set_version_flag("--version", absl::StrCat("trimtabd ", VersionText()));
   bool check = false;
   bool print_config = false;
-  app.add_flag("--check", check, "Load and validate the checkpoint and the configuration, then exit")->configurable(false);
+  app.add_flag("--check", check, "Load and validate the checkpoint and the configuration, then exit")
+      ->configurable(false);
   app.add_flag("--print-config", print_config, "Print the configuration as a file for --config, then exit")
       ->configurable(false);
   Flags flags(app, line.options);
@@ -230,7 +233,8 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
     app.exit(success, out, out);
     return Exit(0, out.str());
   } catch (const CLI::ConfigError& error) {
-    return Refuse(absl::StrCat("the configuration file has a key that is no option, or may not be set there: ", error.what()));
+    return Refuse(
+        absl::StrCat("the configuration file has a key that is no option, or may not be set there: ", error.what()));
   } catch (const CLI::Error& error) {
     return Refuse(error.what());
   }

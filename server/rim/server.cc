@@ -22,7 +22,7 @@
 namespace trimtab {
 namespace {
 
-constexpr int kMaxReceiveBytes = 8 << 20;   // The largest valid request is a little over 1 MiB.
+constexpr int kMaxReceiveBytes = 8 << 20;  // The largest valid request is a little over 1 MiB.
 constexpr int kMaxMetadataBytes = 16 << 10;
 constexpr int kMaxStreamsPerConnection = 1024;
 constexpr auto kShutdownGrace = std::chrono::seconds(1);  // For replies on their way when all requests have ended.
@@ -99,9 +99,9 @@ absl::Status Server::Impl::Start() {
                       .limits = LimitsOf(options),
                       .server_version = VersionText(),
                       .device = std::string(model.backend->name())});
-  ASSIGN_OR_RETURN(metrics_http, MetricsHttp::Start({.listen = options.metrics_listen,
-                                                     .ready = [this] { return ready.load(); }},
-                                                    registry));
+  ASSIGN_OR_RETURN(
+      metrics_http,
+      MetricsHttp::Start({.listen = options.metrics_listen, .ready = [this] { return ready.load(); }}, registry));
   RETURN_IF_ERROR(StartGrpc());
   SetHealth(true);
   return absl::OkStatus();
@@ -131,8 +131,8 @@ absl::Status Server::Impl::StartGrpc() {
   builder.RegisterService(service.get());
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr || grpc_port == 0) {
-    return absl::UnavailableError(absl::StrCat("listen ", options.listen,
-                                               " cannot be bound: is the port in use, or the host not of this machine?"));
+    return absl::UnavailableError(absl::StrCat(
+        "listen ", options.listen, " cannot be bound: is the port in use, or the host not of this machine?"));
   }
   return absl::OkStatus();
 }

@@ -10,9 +10,7 @@ namespace trimtab {
 
 StreamWriter::StreamWriter(const SummarizerParts& parts, const grpc::CallbackServerContext& context,
                            const grpc::ByteBuffer& request)
-    : tokenizer_(parts.tokenizer),
-      decoder_(parts.tokenizer),
-      call_(parts, "StreamSummarize", context) {
+    : tokenizer_(parts.tokenizer), decoder_(parts.tokenizer), call_(parts, "StreamSummarize", context) {
   call_.Submit(request, &reply_,
                {.on_token = [this](int32_t token) { OnToken(token); },
                 .on_done = [this](absl::StatusOr<SummaryResult> result) { OnEnd(std::move(result)); }});

@@ -32,8 +32,8 @@ class StreamWriter final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnToken(int32_t token);
   void OnEnd(absl::StatusOr<SummaryResult> result);
 
-  // Starts the next write, or rests. Only the thread that set pumping_, or the end of the write it started, calls these:
-  // between the two nobody else touches what is not guarded.
+  // Starts the next write, or rests. Only the thread that set pumping_, or the end of the write it started, calls
+  // these: between the two nobody else touches what is not guarded.
   void Pump();
   bool Take();             // False: nothing to do, the pump rests.
   std::string NextText();  // Of what was taken; maybe empty.
@@ -50,10 +50,10 @@ class StreamWriter final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   std::vector<int32_t> taken_;
   std::optional<absl::StatusOr<SummaryResult>> result_;
   StreamingDecoder decoder_;
-  int32_t streamed_ = 0;  // Tokens given to decoder_.
-  bool flushed_ = false;  // decoder_ has given all it held back.
-  bool broken_ = false;   // A write failed: the caller is gone.
-  grpc::ByteBuffer bytes_;  // On its way.
+  int32_t streamed_ = 0;         // Tokens given to decoder_.
+  bool flushed_ = false;         // decoder_ has given all it held back.
+  bool broken_ = false;          // A write failed: the caller is gone.
+  grpc::ByteBuffer bytes_;       // On its way.
   v1::SummarizeResponse reply_;  // Written by Submit before the first token arrives.
 
   Call call_;  // Last: tokens may arrive as soon as it has submitted.

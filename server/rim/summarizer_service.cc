@@ -45,8 +45,8 @@ absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::
   const ClpConfig& clp = parameters->clp();
   const T5Config& config = parameters->config();
   ASSIGN_OR_RETURN(const Steering steering, ResolveRequest(clp, parts.bounds, parts.grid, request));
-  ASSIGN_OR_RETURN(const GenerationOptions options, OptionsFromProto(request.options(), parameters->generation(),
-                                                                     config.vocab_size, parts.limits));
+  ASSIGN_OR_RETURN(const GenerationOptions options,
+                   OptionsFromProto(request.options(), parameters->generation(), config.vocab_size, parts.limits));
   bool truncated = false;
   ASSIGN_OR_RETURN(std::vector<int32_t> input_ids,
                    parts.tokenizer->Encode(BuildPrompt(clp, steering.weighting, request.article()), config.eos_id,

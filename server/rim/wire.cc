@@ -15,6 +15,7 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Messa
 }
 
 void WriteMessage(const google::protobuf::Message& message, grpc::ByteBuffer* bytes) {
+  bytes->Clear();
   bool own_buffer = false;
   grpc::SerializationTraits<google::protobuf::Message>::Serialize(message, bytes, &own_buffer);
 }

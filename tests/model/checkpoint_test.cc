@@ -75,6 +75,12 @@ TinyOptions Variant(const std::string& variant, bool tied = true) {
   return options;
 }
 
+TinyOptions Sharded(int shards) {
+  TinyOptions options;
+  options.shards = shards;
+  return options;
+}
+
 // A plain Hugging Face folder.
 class HuggingFaceTest : public testing::Test {
  protected:
@@ -248,10 +254,8 @@ TEST_F(HuggingFaceTest, RefusesAFifoInPlaceOfAFile) {
 
 TEST_F(HuggingFaceTest, ReadsShardsLikeOneFile) {
   Make();
-  TinyOptions sharded;
-  sharded.shards = 3;
   const TempDir shards;
-  ASSERT_OK(MakeTinyT5(shards.path(), sharded));
+  ASSERT_OK(MakeTinyT5(shards.path(), Sharded(3)));
   EXPECT_FALSE(fs::exists(shards.File("model.safetensors")));
   ASSERT_OK_AND_ASSIGN(const Checkpoint one, Open());
   ASSERT_OK_AND_ASSIGN(const Checkpoint three, OpenCheckpoint(shards.path()));
@@ -259,9 +263,7 @@ TEST_F(HuggingFaceTest, ReadsShardsLikeOneFile) {
 }
 
 TEST_F(HuggingFaceTest, RefusesATensorThatIsInTwoShards) {
-  TinyOptions options;
-  options.shards = 2;
-  Make(options);
+  Make(Sharded(2));
   ASSERT_OK_AND_ASSIGN(const Safetensors first, Safetensors::Open(dir_.File("model-00001-of-00002.safetensors")));
   ChangeTensors(dir_.File("model-00002-of-00002.safetensors"),
                 [&](TensorMap* tensors) { tensors->insert(*first.tensors().begin()); });
@@ -269,9 +271,7 @@ TEST_F(HuggingFaceTest, RefusesATensorThatIsInTwoShards) {
 }
 
 TEST_F(HuggingFaceTest, RefusesShardNamesThatLeadElsewhere) {
-  TinyOptions options;
-  options.shards = 2;
-  Make(options);
+  Make(Sharded(2));
   const std::string before = ReadText(Index());
   for (const std::string& name : {std::string("../model.safetensors"), std::string("/etc/passwd"), std::string(".."),
                                   std::string("a/b.safetensors"), std::string(""), std::string(".hidden"),
@@ -284,9 +284,7 @@ TEST_F(HuggingFaceTest, RefusesShardNamesThatLeadElsewhere) {
 }
 
 TEST_F(HuggingFaceTest, RefusesAShardThatIsALinkOutOfTheFolder) {
-  TinyOptions options;
-  options.shards = 2;
-  Make(options);
+  Make(Sharded(2));
   const TempDir elsewhere;
   const std::string shard = dir_.File("model-00002-of-00002.safetensors");
   fs::copy(shard, elsewhere.File("shard"));
@@ -296,9 +294,7 @@ TEST_F(HuggingFaceTest, RefusesAShardThatIsALinkOutOfTheFolder) {
 }
 
 TEST_F(HuggingFaceTest, RefusesAnIndexThatIsNotOne) {
-  TinyOptions options;
-  options.shards = 2;
-  Make(options);
+  Make(Sharded(2));
   for (const char* text : {"[]", "{}", R"({"weight_map": []})", R"({"weight_map": {"a": 1}})"}) {
     WriteText(Index(), text);
     EXPECT_THAT(Open(), StatusIs(kInvalid, HasSubstr("weight_map"))) << text;
@@ -306,9 +302,7 @@ TEST_F(HuggingFaceTest, RefusesAnIndexThatIsNotOne) {
 }
 
 TEST_F(HuggingFaceTest, ReportsAShardThatIsNotThere) {
-  TinyOptions options;
-  options.shards = 2;
-  Make(options);
+  Make(Sharded(2));
   fs::remove(dir_.File("model-00002-of-00002.safetensors"));
   EXPECT_THAT(Open(), StatusIs(kNotFound, HasSubstr("model-00002-of-00002.safetensors")));
 }

@@ -30,7 +30,8 @@ class EngineTest : public testing::Test {
       ASSERT_OK_AND_ASSIGN(const Weighting weighting,
                            Weighting::Create(parameters_->clp().mixing, 2, 0.1 + 0.2 * i, {w, 1.0 - w}));
       const Coefficients c = Coefficients::From(parameters_->clp().mixing, weighting, {});
-      ASSERT_OK_AND_ASSIGN(std::shared_ptr<const MixedWeights> mixed, MixedWeights::Mix(parameters_, c, backend_.get()));
+      ASSERT_OK_AND_ASSIGN(std::shared_ptr<const MixedWeights> mixed,
+                           MixedWeights::Mix(parameters_, c, backend_.get()));
       mixtures_.push_back(std::move(mixed));
     }
     Restart({.max_rows = 16, .max_input_tokens = 64, .max_new_tokens = 24, .max_encode_tokens = 100});
@@ -142,8 +143,7 @@ TEST_F(EngineTest, GreedyTokensAreTheLikeliestUnderTeacherForcing) {
   ASSERT_OK_AND_ASSIGN(const Generation generation, Generate(*engine_, std::move(request)));
   std::vector<int32_t> fed = {parameters_->config().decoder_start_id};
   fed.insert(fed.end(), generation.tokens.begin(), generation.tokens.end() - 1);
-  ASSERT_OK_AND_ASSIGN(const std::vector<float> logits,
-                       TeacherForcedLogits(*mixtures_[3], input, fed, backend_.get()));
+  ASSERT_OK_AND_ASSIGN(const std::vector<float> logits, TeacherForcedLogits(*mixtures_[3], input, fed, backend_.get()));
   const int64_t vocab = parameters_->config().vocab_size;
   for (size_t t = 0; t < fed.size(); ++t) {
     double sum = 0.0;

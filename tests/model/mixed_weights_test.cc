@@ -74,7 +74,9 @@ class MixedWeightsTest : public testing::TestWithParam<std::tuple<std::string, b
       if (part == "DenseReluDense.wi_1.weight") return ff.up.data;
       return part == "DenseReluDense.wo.weight" ? ff.wo.data : ff.wi.data;
     }
-    const AttentionWeights& a = encoder ? w.encoder[block].self : cross ? w.decoder[block].cross : w.decoder[block].self;
+    const AttentionWeights& a = encoder ? w.encoder[block].self
+                                : cross ? w.decoder[block].cross
+                                        : w.decoder[block].self;
     if (part == "layer_norm.weight") return a.norm;
     switch (part[part.size() - 8]) {
       case 'q':
@@ -137,8 +139,8 @@ TEST_P(MixedWeightsTest, TheVariantSaysWhichTensorsAreConditioned) {
   for (const ParameterTensor& tensor : parameters_->tensors()) {
     const std::string& name = tensor.spec.name;
     const bool attention = name.find("Attention.") != std::string::npos;
-    const bool expected = variant == "full" || (variant == "attn" && attention) ||
-                          (variant == "logit" && name == "lm_head.weight");
+    const bool expected =
+        variant == "full" || (variant == "attn" && attention) || (variant == "logit" && name == "lm_head.weight");
     EXPECT_EQ(tensor.conditioned, expected) << name;
   }
 }

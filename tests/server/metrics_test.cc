@@ -56,17 +56,34 @@ TEST(MetricsTest, ExportsTheDocumentedSeries) {
   Metrics metrics(registry);
   std::set<std::string> names;
   for (const auto& family : AllFamilies(registry, metrics)) names.insert(family.name);
-  const std::set<std::string> documented = {
-      "trimtab_requests_total", "trimtab_request_duration_seconds", "trimtab_time_to_first_token_seconds",
-      "trimtab_time_per_output_token_seconds", "trimtab_request_queue_duration_seconds",
-      "trimtab_request_mix_duration_seconds", "trimtab_request_encode_duration_seconds",
-      "trimtab_request_decode_duration_seconds", "trimtab_requests_running", "trimtab_requests_waiting",
-      "trimtab_requests_rejected_total", "trimtab_requests_cancelled_total", "trimtab_prompt_tokens_total",
-      "trimtab_generated_tokens_total", "trimtab_batch_size", "trimtab_batch_lanes", "trimtab_batch_steps_total",
-      "trimtab_mix_cache_hits_total", "trimtab_mix_cache_misses_total", "trimtab_mix_coalesced_total",
-      "trimtab_mix_cache_evictions_total", "trimtab_mix_cache_entries", "trimtab_mix_cache_bytes",
-      "trimtab_mix_cache_capacity_bytes", "trimtab_mix_duration_seconds", "trimtab_params_version",
-      "trimtab_params_info", "trimtab_build_info"};
+  const std::set<std::string> documented = {"trimtab_requests_total",
+                                            "trimtab_request_duration_seconds",
+                                            "trimtab_time_to_first_token_seconds",
+                                            "trimtab_time_per_output_token_seconds",
+                                            "trimtab_request_queue_duration_seconds",
+                                            "trimtab_request_mix_duration_seconds",
+                                            "trimtab_request_encode_duration_seconds",
+                                            "trimtab_request_decode_duration_seconds",
+                                            "trimtab_requests_running",
+                                            "trimtab_requests_waiting",
+                                            "trimtab_requests_rejected_total",
+                                            "trimtab_requests_cancelled_total",
+                                            "trimtab_prompt_tokens_total",
+                                            "trimtab_generated_tokens_total",
+                                            "trimtab_batch_size",
+                                            "trimtab_batch_lanes",
+                                            "trimtab_batch_steps_total",
+                                            "trimtab_mix_cache_hits_total",
+                                            "trimtab_mix_cache_misses_total",
+                                            "trimtab_mix_coalesced_total",
+                                            "trimtab_mix_cache_evictions_total",
+                                            "trimtab_mix_cache_entries",
+                                            "trimtab_mix_cache_bytes",
+                                            "trimtab_mix_cache_capacity_bytes",
+                                            "trimtab_mix_duration_seconds",
+                                            "trimtab_params_version",
+                                            "trimtab_params_info",
+                                            "trimtab_build_info"};
   EXPECT_EQ(names, documented);
 }
 

@@ -243,10 +243,13 @@ TEST_F(MixedWeightCacheTest, MetricsFollowTheCache) {
 TEST_F(MixedWeightCacheTest, TheBudgetHoldsUnderRandomLoad) {
   constexpr int kMixtures = 3;
   std::atomic<uint32_t> count = 0;
-  auto cache = NewCache(kMixtures, [&](const auto& parameters, const auto&) -> absl::StatusOr<Weights> {
-    if (++count % 16 == 0) return absl::InternalError("unlucky");
-    return memory_.Mix(MixedWeights::Bytes(*parameters));
-  }, 2);
+  auto cache = NewCache(
+      kMixtures,
+      [&](const auto& parameters, const auto&) -> absl::StatusOr<Weights> {
+        if (++count % 16 == 0) return absl::InternalError("unlucky");
+        return memory_.Mix(MixedWeights::Bytes(*parameters));
+      },
+      2);
   std::atomic<int> called = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

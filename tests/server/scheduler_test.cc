@@ -161,8 +161,7 @@ TEST_F(SchedulerTest, ADeadlinePassesWhileWaitingForAPlace) {
 TEST_F(SchedulerTest, ADeadlinePassesWhileRunning) {
   Start({.step_time = std::chrono::microseconds(100)});
   control_.RunFreely();
-  auto outcome =
-      Submit({.first_token = 100, .tokens = kEndless, .deadline = absl::Now() + absl::Milliseconds(20)});
+  auto outcome = Submit({.first_token = 100, .tokens = kEndless, .deadline = absl::Now() + absl::Milliseconds(20)});
   EXPECT_TRUE(absl::IsDeadlineExceeded(outcome->Await().status()));
   EXPECT_EQ(control_.cancelled(), 1);
   EXPECT_EQ(scheduler_->running(), 0);

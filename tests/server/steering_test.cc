@@ -107,8 +107,8 @@ TEST(SteeringTest, AnUnknownRewardIsRefusedNamingTheKnownOnes) {
 }
 
 TEST(SteeringTest, ForeignNamesAreShownShortenedAndEscaped) {
-  const auto steering = Resolve(
-      {.alpha = {}, .weights = {}, .named_weights = {{"\n" + std::string(5000, 'x'), 1.0}}, .preset = ""});
+  const auto steering =
+      Resolve({.alpha = {}, .weights = {}, .named_weights = {{"\n" + std::string(5000, 'x'), 1.0}}, .preset = ""});
   EXPECT_THAT(std::string(steering.status().message()), HasSubstr("named_weights[\\nx"));
   EXPECT_LT(steering.status().message().size(), 300u);
 }

@@ -109,7 +109,8 @@ TEST(ConvertTest, NamesSteeringFieldsByTheirPathInTheRequest) {
 }
 
 TEST(ConvertTest, FillsOptionsFromTheCheckpointAndCutsThemToTheLimits) {
-  const GenerationDefaults defaults{.max_new_tokens = 200, .num_beams = 4, .length_penalty = 0.5f, .no_repeat_ngram_size = 3};
+  const GenerationDefaults defaults{
+      .max_new_tokens = 200, .num_beams = 4, .length_penalty = 0.5f, .no_repeat_ngram_size = 3};
   ASSERT_OK_AND_ASSIGN(const GenerationOptions options,
                        OptionsFromProto({}, defaults, 100, {.max_new_tokens = 50, .max_beams = 2}));
   EXPECT_EQ(options.max_new_tokens, 50);

@@ -55,7 +55,8 @@ TEST(GrpcStatusTest, NamesTheFieldAtFaultInABadRequest) {
 TEST(GrpcStatusTest, SaysWhenToTryAgainOnlyWhereThatHelps) {
   const auto retry = DetailOf<google::rpc::RetryInfo>(ToGrpc(absl::ResourceExhaustedError("full")));
   ASSERT_TRUE(retry.has_value());
-  EXPECT_EQ(absl::Seconds(retry->retry_delay().seconds()) + absl::Nanoseconds(retry->retry_delay().nanos()), kRetryDelay);
+  EXPECT_EQ(absl::Seconds(retry->retry_delay().seconds()) + absl::Nanoseconds(retry->retry_delay().nanos()),
+            kRetryDelay);
   EXPECT_FALSE(DetailOf<google::rpc::RetryInfo>(ToGrpc(absl::InternalError("broken"))).has_value());
 }
 

@@ -30,8 +30,9 @@ class MainTest : public testing::Test {
     return RunProcess(arguments);
   }
   std::vector<std::string> Serve() const {
-    return {TRIMTABD,       "--model", model(), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
-            "--drain-accept-seconds", "0", "--log-format", "json"};
+    return {TRIMTABD,      "--model",          model(),       "--listen",
+            "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--drain-accept-seconds",
+            "0",           "--log-format",     "json"};
   }
 
   TempDir folder_;
@@ -92,7 +93,9 @@ TEST_F(MainTest, ABrokenCheckpointIsOneLineAndCodeTwoWithinTwoSeconds) {
       {"clp.json cut off", [](const std::string& m) { fs::resize_file(m + "/clp.json", 20); }},
       {"clp.json of another kind", [&](const std::string& m) { write(m + "/clp.json", "[]"); }},
       {"shared tensors cut off",
-       [](const std::string& m) { fs::resize_file(m + "/shared.safetensors", fs::file_size(m + "/shared.safetensors") / 2); }},
+       [](const std::string& m) {
+         fs::resize_file(m + "/shared.safetensors", fs::file_size(m + "/shared.safetensors") / 2);
+       }},
       {"an empty tensor file", [](const std::string& m) { fs::resize_file(m + "/shared.safetensors", 0); }},
       {"a lying tensor header",
        [&](const std::string& m) { write(m + "/shared.safetensors", std::string(8, '\x7f') + "{}"); }},
@@ -105,7 +108,8 @@ TEST_F(MainTest, ABrokenCheckpointIsOneLineAndCodeTwoWithinTwoSeconds) {
     fs::copy(model(), broken, fs::copy_options::recursive);
     c.spoil(broken);
     for (const bool check : {true, false}) {
-      std::vector<std::string> arguments = {"--model", broken, "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"};
+      std::vector<std::string> arguments = {"--model",          broken,       "--listen", "127.0.0.1:0",
+                                            "--metrics-listen", "127.0.0.1:0"};
       if (check) arguments.push_back("--check");
       const ProcessResult result = Trimtabd(arguments);
       EXPECT_EQ(result.exit_code, 2);

@@ -53,13 +53,47 @@ TEST(OptionsTest, AModelIsAllItTakes) {
 }
 
 TEST(OptionsTest, ReadsEveryFlag) {
-  const ServerOptions o =
-      Parse({"--model", "dir", "--listen", "[::1]:0", "--metrics-listen", "localhost:1", "--device", "reference", "--threads",
-             "3", "--cache-bytes", "512MiB", "--max-batch-rows", "5", "--max-queue", "6", "--max-input-tokens", "70",
-             "--max-new-tokens", "80", "--alpha-floor", "0.25", "--reward-range", "brief=0:0.5", "--reward-range",
-             "full=0.25:1", "--grid-bits-w", "9", "--grid-bits-beta", "10", "--deterministic", "--drain-accept-seconds",
-             "1.5", "--drain-seconds", "2.5", "--log-format", "json", "--log-level", "debug", "--no-reflection"})
-          .options;
+  const ServerOptions o = Parse({"--model",
+                                 "dir",
+                                 "--listen",
+                                 "[::1]:0",
+                                 "--metrics-listen",
+                                 "localhost:1",
+                                 "--device",
+                                 "reference",
+                                 "--threads",
+                                 "3",
+                                 "--cache-bytes",
+                                 "512MiB",
+                                 "--max-batch-rows",
+                                 "5",
+                                 "--max-queue",
+                                 "6",
+                                 "--max-input-tokens",
+                                 "70",
+                                 "--max-new-tokens",
+                                 "80",
+                                 "--alpha-floor",
+                                 "0.25",
+                                 "--reward-range",
+                                 "brief=0:0.5",
+                                 "--reward-range",
+                                 "full=0.25:1",
+                                 "--grid-bits-w",
+                                 "9",
+                                 "--grid-bits-beta",
+                                 "10",
+                                 "--deterministic",
+                                 "--drain-accept-seconds",
+                                 "1.5",
+                                 "--drain-seconds",
+                                 "2.5",
+                                 "--log-format",
+                                 "json",
+                                 "--log-level",
+                                 "debug",
+                                 "--no-reflection"})
+                              .options;
   EXPECT_EQ(o.listen, "[::1]:0");
   EXPECT_EQ(o.metrics_listen, "localhost:1");
   EXPECT_EQ(o.device, "reference");
@@ -102,8 +136,8 @@ TEST(OptionsTest, TheEnvironmentMayNameTheFile) {
 }
 
 TEST(OptionsTest, WhatItPrintsItReadsBack) {
-  const CommandLine printed = Parse({"--model", "dir", "--cache-bytes", "3MiB", "--reward-range", "a=0:0.5", "--reward-range",
-                                     "b=0.5:1", "--no-reflection", "--print-config"});
+  const CommandLine printed = Parse({"--model", "dir", "--cache-bytes", "3MiB", "--reward-range", "a=0:0.5",
+                                     "--reward-range", "b=0.5:1", "--no-reflection", "--print-config"});
   EXPECT_EQ(printed.action, Action::kExit);
   EXPECT_EQ(printed.exit_code, 0);
   const File file(printed.output);

@@ -84,7 +84,8 @@ TEST_F(ServerRefusalsTest, BadAlphaNamesAndPresets) {
 }
 
 TEST_F(ServerRefusalsTest, BadArticles) {
-  for (const std::string& article : {std::string(), std::string(" \n"), std::string("a\0b", 3), std::string((1 << 20) + 1, 'x')}) {
+  for (const std::string& article :
+       {std::string(), std::string(" \n"), std::string("a\0b", 3), std::string((1 << 20) + 1, 'x')}) {
     v1::SummarizeRequest request;
     request.set_article(article);
     ExpectRefused(request, "article");
@@ -133,8 +134,7 @@ TEST_F(ServerRefusalsTest, BytesThatAreNoUtf8OrNoMessageAtAllAndThenServesOn) {
             grpc::StatusCode::INTERNAL);
   EXPECT_EQ(RawCall(channel, "/trimtab.v1.Summarizer/Summarize", std::string(9 << 20, 'x')).first.error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(RawCall(channel, "/trimtab.v1.Summarizer/Nothing", "").first.error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(RawCall(channel, "/trimtab.v1.Summarizer/Nothing", "").first.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_TRUE(Call(WithWeights({0.5, 0.5})).ok());
 }
 

@@ -201,8 +201,8 @@ TEST_F(ServerTest, DoesNotStartWithACacheSmallerThanOneMixture) {
   ServerOptions options = Options(model_.File("checkpoint"));
   ASSERT_OK(MakeTinyClp(options.model));
   options.cache_bytes = 64;
-  EXPECT_THAT(Server::Start(options),
-              StatusIs(absl::StatusCode::kFailedPrecondition, testing::AllOf(HasSubstr("64"), HasSubstr("one mixture"))));
+  EXPECT_THAT(Server::Start(options), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                               testing::AllOf(HasSubstr("64"), HasSubstr("one mixture"))));
 }
 
 TEST_F(ServerTest, DoesNotStartOnAPortInUseOrWithBoundsForUnknownRewards) {

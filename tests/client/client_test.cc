@@ -1,0 +1,186 @@
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "client/summarizer_client.h"
+#include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "gtest/gtest.h"
+#include "model/field_error.h"
+#include "tests/testing/status_matchers.h"
+
+namespace trimtab {
+namespace {
+
+grpc::Status Full(absl::Duration retry_delay) {
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(retry_delay)));
+  google::rpc::Status rich;
+  rich.add_details()->PackFrom(retry);
+  return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", rich.SerializeAsString());
+}
+
+// Answers with the failures it was given, one a call, and then well.
+class Scripted final : public v1::Summarizer::Service {
+ public:
+  grpc::Status Summarize(grpc::ServerContext*, const v1::SummarizeRequest* request,
+                         v1::SummarizeResponse* response) override {
+    if (delay > absl::ZeroDuration()) absl::SleepFor(delay);
+    const grpc::Status status = Next();
+    if (status.ok()) response->set_summary("about " + request->article());
+    return status;
+  }
+
+  grpc::Status StreamSummarize(grpc::ServerContext*, const v1::SummarizeRequest*,
+                               grpc::ServerWriter<v1::StreamSummarizeResponse>* writer) override {
+    v1::StreamSummarizeResponse message;
+    if (fail_after_text) {
+      message.set_text("half");
+      writer->Write(message);
+      ++calls;
+      return grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone");
+    }
+    if (const grpc::Status status = Next(); !status.ok()) return status;
+    for (const char* text : {"two ", "pieces"}) {
+      message.set_text(text);
+      writer->Write(message);
+    }
+    if (no_result) return grpc::Status::OK;
+    message.mutable_result()->set_summary("two pieces");
+    writer->Write(message);
+    return grpc::Status::OK;
+  }
+
+  std::deque<grpc::Status> failures;
+  absl::Duration delay;
+  bool fail_after_text = false;
+  bool no_result = false;
+  std::atomic<int> calls = 0;
+
+ private:
+  grpc::Status Next() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ++calls;
+    if (failures.empty()) return grpc::Status::OK;
+    grpc::Status status = failures.front();
+    failures.pop_front();
+    return status;
+  }
+  std::mutex mutex_;
+};
+
+class ClientTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+  }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  static v1::SummarizeRequest Request() {
+    v1::SummarizeRequest request;
+    request.set_article("it");
+    return request;
+  }
+
+  const ClientOptions quick_ = {.initial_backoff = absl::Milliseconds(1), .max_backoff = absl::Milliseconds(4)};
+  Scripted service_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+TEST_F(ClientTest, TriesAgainWhileTheServerIsDrainingOrFull) {
+  service_.failures = {grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining"), Full(absl::Milliseconds(1))};
+  ASSERT_OK_AND_ASSIGN(const auto reply, SummarizerClient(address(), quick_).Summarize(Request()));
+  EXPECT_EQ(reply.summary(), "about it");
+  EXPECT_EQ(service_.calls, 3);
+}
+
+TEST_F(ClientTest, GivesUpAfterMaxAttempts) {
+  service_.failures.assign(10, grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining"));
+  EXPECT_THAT(SummarizerClient(address(), quick_).Summarize(Request()),
+              StatusIs(absl::StatusCode::kUnavailable, "draining"));
+  EXPECT_EQ(service_.calls, quick_.max_attempts);
+}
+
+TEST_F(ClientTest, WaitsAtLeastAsLongAsTheServerSays) {
+  service_.failures = {Full(absl::Milliseconds(60))};
+  const absl::Time start = absl::Now();
+  EXPECT_OK(SummarizerClient(address(), quick_).Summarize(Request()));
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(60));
+}
+
+TEST_F(ClientTest, DoesNotTryAgainWhatCannotGetBetter) {
+  for (const grpc::StatusCode code : {grpc::StatusCode::INVALID_ARGUMENT, grpc::StatusCode::INTERNAL,
+                                      grpc::StatusCode::FAILED_PRECONDITION, grpc::StatusCode::RESOURCE_EXHAUSTED}) {
+    service_.calls = 0;
+    service_.failures = {grpc::Status(code, "no")};
+    EXPECT_THAT(SummarizerClient(address(), quick_).Summarize(Request()),
+                StatusIs(static_cast<absl::StatusCode>(code), "no"));
+    EXPECT_EQ(service_.calls, 1);
+  }
+}
+
+TEST_F(ClientTest, DoesNotWaitBeyondItsDeadline) {
+  service_.failures.assign(10, Full(absl::Milliseconds(900)));
+  ClientOptions options = quick_;
+  options.timeout = absl::Milliseconds(500);
+  const absl::Time start = absl::Now();
+  EXPECT_THAT(SummarizerClient(address(), options).Summarize(Request()),
+              StatusIs(absl::StatusCode::kResourceExhausted, "full"));
+  EXPECT_LT(absl::Now() - start, absl::Milliseconds(500));
+  EXPECT_EQ(service_.calls, 1);
+}
+
+TEST_F(ClientTest, SendsItsDeadline) {
+  service_.delay = absl::Milliseconds(300);
+  ClientOptions options = quick_;
+  options.timeout = absl::Milliseconds(50);
+  EXPECT_THAT(SummarizerClient(address(), options).Summarize(Request()), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(ClientTest, StreamsPiecesAndReturnsTheResult) {
+  service_.failures = {grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining")};
+  std::string text;
+  ASSERT_OK_AND_ASSIGN(const auto reply,
+                       SummarizerClient(address(), quick_).StreamSummarize(Request(), [&](absl::string_view piece) {
+                         text += std::string(piece);
+                       }));
+  EXPECT_EQ(text, "two pieces");
+  EXPECT_EQ(reply.summary(), "two pieces");
+  EXPECT_EQ(service_.calls, 2);
+}
+
+TEST_F(ClientTest, DoesNotStreamTheSameTextTwice) {
+  service_.fail_after_text = true;
+  std::string text;
+  EXPECT_THAT(SummarizerClient(address(), quick_)
+                  .StreamSummarize(Request(), [&](absl::string_view piece) { text += std::string(piece); }),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(text, "half");
+  EXPECT_EQ(service_.calls, 1);
+}
+
+TEST_F(ClientTest, AStreamWithoutAResultIsAnError) {
+  service_.no_result = true;
+  EXPECT_THAT(SummarizerClient(address(), quick_).StreamSummarize(Request(), [](absl::string_view) {}),
+              StatusIs(absl::StatusCode::kInternal, testing::HasSubstr("result")));
+}
+
+TEST_F(ClientTest, NobodyThereIsUnavailable) {
+  const std::string gone = address();
+  server_->Shutdown();
+  ClientOptions options = quick_;
+  options.max_attempts = 2;
+  EXPECT_THAT(SummarizerClient(gone, options).GetModelInfo(), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+}  // namespace
+}  // namespace trimtab
