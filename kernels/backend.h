@@ -4,28 +4,36 @@
 // activations are row-major float32 with an explicit row stride in elements. Accumulation is always float32.
 //
 // Batch invariance: every output element is computed by the same additions in the same order whatever the number
-// of rows, so a request gets the same bits alone and in any batch.
+// of rows, of products in one call and of threads, so a request gets the same bits alone and in any batch.
 //
 // Thread-safety: Mix, Pack and the size queries may be called from any thread at any time. All other operations
 // belong to one engine thread at a time.
 #ifndef TRIMTAB_KERNELS_BACKEND_H_
 #define TRIMTAB_KERNELS_BACKEND_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "kernels/buffer.h"
+#include "kernels/precision.h"
 
 namespace trimtab {
 
+// Sets of one conditioned tensor, at most: 16 rewards and the reference, with room.
+inline constexpr int kMaxSets = 32;
+
 // A weight matrix W of a linear layer y = x W^T, in the layout its backend packed it to. Does not own.
 struct PackedMatrix {
-  const float* data = nullptr;
+  const std::byte* data = nullptr;
   int64_t out = 0;  // Rows of W: features produced.
-  int64_t in = 0;   // Columns of W: features consumed.
+  int64_t in = 0;   // Columns of W: features consumed. At most 65,536 in int8, so that sums fit 32 bits.
+  Precision precision = Precision::kFloat32;
   friend bool operator==(const PackedMatrix&, const PackedMatrix&) = default;
 };
 
@@ -38,6 +46,14 @@ struct Rows {
 };
 
 enum class Accumulate { kStore, kAdd };
+
+// One of several products of the same x. Does not own.
+struct Product {
+  PackedMatrix w;
+  Rows y;
+  Accumulate mode = Accumulate::kStore;
+};
+
 enum class Activation { kRelu, kGeluNew, kGelu, kSilu };
 
 // T5's additive attention bias by clipped distance: bias[h * (2 * reach + 1) + reach + clamp(key - query)].
@@ -86,26 +102,32 @@ class Backend {
   // Zeroed memory, 64-byte aligned. ResourceExhausted when there is none.
   virtual absl::StatusOr<Buffer> Allocate(int64_t elements) = 0;
 
-  // Elements of the packed form of an (out, in) matrix; includes padding.
-  virtual int64_t PackedElements(int64_t out, int64_t in) const = 0;
-  // Packs row-major `w` (out, in) into `packed` (PackedElements(out, in)). Packing only moves elements and pads
-  // with zeros, so Mix may run on packed memory.
-  virtual void Pack(const float* w, int64_t out, int64_t in, float* packed) const = 0;
+  // Bytes of the packed form of an (out, in) matrix, padding and scales included; a multiple of 4.
+  virtual int64_t PackedBytes(int64_t out, int64_t in, Precision precision) const = 0;
+  // Packs row-major `w` (out, in) into `packed` (PackedBytes, 64-byte aligned). In float32 and bfloat16 this only moves
+  // (and rounds) elements and pads with zeros, so that matrices mix in packed form.
+  virtual void Pack(const float* w, int64_t out, int64_t in, Precision precision, std::byte* packed) const = 0;
 
   // out[i] = sum_j coefficients[j] * sets[j][i] in one pass over memory (paper eq. 3). A set whose coefficient is 0
   // is never read, and the first product is not added to anything, so one coefficient of 1 copies bit for bit.
-  // REQUIRES: sets.size() == coefficients.size() > 0, some coefficient is not 0; `out` overlaps no set.
+  // REQUIRES: 0 < sets.size() == coefficients.size() <= kMaxSets, some coefficient is not 0; `out` overlaps no set.
   virtual void Mix(std::span<const float* const> sets, std::span<const float> coefficients, int64_t n,
                    float* out) const = 0;
+  // The same for packed matrices, summed in float32, written in `precision` to `packed`. Reads and writes memory once,
+  // whatever the precision: int8 scales are found panel by panel.
+  // REQUIRES: the sets have one shape and one precision, float32 or bfloat16; `precision` is theirs or int8.
+  virtual void MixMatrix(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
+                         std::byte* packed) const = 0;
 
-  // y = x W^T, or y += x W^T. REQUIRES: x.count == y.count; x and y do not overlap.
-  virtual void MatMul(Rows x, const PackedMatrix& w, Rows y, Accumulate mode) = 0;
+  // y = x W^T, or y += x W^T, for each product. REQUIRES: one W.in and one number of rows; no y overlaps x or another.
+  virtual void MatMul(Rows x, std::span<const Product> products) = 0;
+  // y = activation(x W^T), times x up^T where up.data is not null: the first half of T5's feed-forward layer.
+  // REQUIRES: `up` has the shape and the precision of `w`.
+  virtual void ActivatedMatMul(Rows x, const PackedMatrix& w, const PackedMatrix& up, Activation activation,
+                               Rows y) = 0;
 
   // y = x / sqrt(mean(x^2) + epsilon) * gain, per row (T5's norm: no mean, no bias). y may be x.
   virtual void RmsNorm(Rows x, int64_t dim, const float* gain, float epsilon, Rows y) = 0;
-
-  // out = activation(gate), times `up` where up.data is not null. out may be gate.
-  virtual void Activate(Activation activation, Rows gate, Rows up, int64_t dim, Rows out) = 0;
 
   // out.row(i) = sum_j coefficients[j] * sets[j][ids[i]], with the order of additions of Mix.
   virtual void Embed(std::span<const float* const> sets, std::span<const float> coefficients, int64_t dim,
@@ -126,8 +148,13 @@ class Backend {
 // Scalar loops that read like the formulas: the oracle of every other body.
 std::unique_ptr<Backend> NewReferenceBackend();
 
-// Vectorised for the CPU it runs on. `threads` >= 1 includes the caller.
-std::unique_ptr<Backend> NewCpuBackend(int threads);
+// Vectorised for the CPU it runs on. `threads` >= 1 includes the caller. `instruction_set` is one of
+// CpuInstructionSets(), or empty for the best.
+std::unique_ptr<Backend> NewCpuBackend(int threads, absl::string_view instruction_set = "");
+
+// What this binary has loops for and this CPU runs, the best first: "AVX3_DL" (AVX-512 with VNNI), "AVX3" (AVX-512),
+// "AVX2", "SSE4", ...
+std::vector<std::string> CpuInstructionSets();
 
 // "reference" or "cpu". InvalidArgument for any other name.
 absl::StatusOr<std::unique_ptr<Backend>> NewBackend(absl::string_view name, int threads);

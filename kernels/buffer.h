@@ -1,6 +1,7 @@
 #ifndef TRIMTAB_KERNELS_BUFFER_H_
 #define TRIMTAB_KERNELS_BUFFER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -28,6 +29,7 @@ class Buffer {
 
   float* data() { return data_; }
   const float* data() const { return data_; }
+  std::byte* raw() { return reinterpret_cast<std::byte*>(data_); }
   int64_t elements() const { return elements_; }
   int64_t bytes() const { return elements_ * static_cast<int64_t>(sizeof(float)); }
 

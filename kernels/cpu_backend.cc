@@ -13,8 +13,7 @@ namespace {
 // Multiply-adds below which waking another thread costs more than it saves.
 constexpr int64_t kParallelWork = 1 << 16;
 constexpr int64_t kQueryBlock = 12;
-
-int64_t Panels(int64_t columns) { return (columns + kPanel - 1) / kPanel; }
+constexpr int64_t kActivatedRows = 24;  // Of gate and factor, on the stack.
 
 // Memory that grows to the largest use and stays, so steady state allocates nothing.
 float* Grow(std::vector<float>& scratch, int64_t elements) {
@@ -28,56 +27,109 @@ const float* HeadBias(const RelativeBias& bias, int32_t head) {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : kernels_(BestCpuKernels()), pool_(threads), scratch_(threads) {}
+  CpuBackend(int threads, const CpuKernels& kernels) : kernels_(kernels), pool_(threads), scratch_(threads) {}
 
   absl::string_view name() const override { return "cpu"; }
   absl::StatusOr<Buffer> Allocate(int64_t elements) override { return AllocateHost(elements); }
-  int64_t PackedElements(int64_t out, int64_t in) const override { return Panels(out) * kPanel * in; }
+  int64_t PackedBytes(int64_t out, int64_t in, Precision precision) const override {
+    return Panels(out) * PanelBytes(in, precision);
+  }
 
-  void Pack(const float* w, int64_t out, int64_t in, float* packed) const override {
-    PackStrided(w, in, out, in, packed);
+  // Every precision is packed as the mix of one set writes it.
+  void Pack(const float* w, int64_t out, int64_t in, Precision precision, std::byte* packed) const override {
+    std::vector<float> panel(kPanel * in);
+    const PackedMatrix one{reinterpret_cast<const std::byte*>(panel.data()), kPanel, in, Precision::kFloat32};
+    const float whole = 1.0f;
+    for (int64_t p = 0; p < Panels(out); ++p) {
+      PackPanel(w + p * kPanel * in, in, std::min(kPanel, out - p * kPanel), in, panel.data());
+      std::byte* const destination = packed + p * PanelBytes(in, precision);
+      if (precision == Precision::kBfloat16) {
+        std::transform(panel.begin(), panel.end(), reinterpret_cast<uint16_t*>(destination), ToBfloat16);
+      } else {
+        MixMatrix({&one, 1}, {&whole, 1}, precision, destination);
+      }
+    }
   }
 
   void Mix(std::span<const float* const> sets, std::span<const float> coefficients, int64_t n,
            float* out) const override {
-    constexpr int kMaxSets = 64;
     const float* used[kMaxSets];
     float c[kMaxSets];
-    int count = 0;
-    for (size_t j = 0; j < sets.size(); ++j) {
-      if (coefficients[j] == 0.0f) continue;
-      used[count] = sets[j];
-      c[count++] = coefficients[j];
-    }
-    kernels_.mix(used, c, count, n, out);
+    const int count = Used(
+        coefficients, [&](size_t j, int i) { used[i] = sets[j]; }, c);
+    kernels_.mix.float32(used, c, count, n, out);
   }
 
-  void MatMul(Rows x, const PackedMatrix& w, Rows y, Accumulate mode) override {
-    const int64_t panels = Panels(w.out);
-    auto run = [&](int64_t p, int) {
-      Rows out = y;
-      out.data += p * kPanel;
-      kernels_.panel_product(x, w.in, w.data + p * kPanel * w.in, std::min(kPanel, w.out - p * kPanel), out, mode);
-    };
-    For(panels, x.count * w.out * w.in, run);
+  void MixMatrix(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
+                 std::byte* packed) const override {
+    const std::byte* used[kMaxSets];
+    float c[kMaxSets];
+    const int count = Used(
+        coefficients, [&](size_t j, int i) { used[i] = sets[j].data; }, c);
+    const PackedMatrix& shape = sets[0];
+    const int64_t panel = kPanel * shape.in, elements = Panels(shape.out) * panel;
+    if (precision == Precision::kFloat32) {
+      kernels_.mix.float32(reinterpret_cast<const float* const*>(used), c, count, elements,
+                           reinterpret_cast<float*>(packed));
+    } else if (precision == Precision::kBfloat16) {
+      kernels_.mix.bfloat16(reinterpret_cast<const uint16_t* const*>(used), c, count, elements,
+                            reinterpret_cast<uint16_t*>(packed));
+    } else {
+      std::vector<float> scratch(panel);
+      for (int64_t p = 0; p < Panels(shape.out); ++p) {
+        kernels_.mix.panel_to_int8(used, shape.precision, c, count, shape.in, scratch.data(),
+                                   packed + p * PanelBytes(shape.in, precision));
+        for (int i = 0; i < count; ++i) used[i] += PanelBytes(shape.in, shape.precision);
+      }
+    }
+  }
+
+  void MatMul(Rows x, std::span<const Product> products) override {
+    const Prepared input = Prepare(x, products[0].w);
+    int64_t panels = 0, outputs = 0;
+    for (const Product& product : products) {
+      panels += Panels(product.w.out);
+      outputs += product.w.out;
+    }
+    For(panels, x.count * products[0].w.in * outputs, [&](int64_t item, int) {
+      const Product* product = products.data();
+      for (; item >= Panels(product->w.out); ++product) item -= Panels(product->w.out);
+      Rows y = product->y;
+      y.count = x.count;
+      y.data += item * kPanel;
+      MultiplyPanel(input, product->w, item, y, product->mode);
+    });
+  }
+
+  void ActivatedMatMul(Rows x, const PackedMatrix& w, const PackedMatrix& up, Activation activation, Rows y) override {
+    const Prepared input = Prepare(x, w);
+    For(Panels(w.out), x.count * w.in * w.out * (up.data == nullptr ? 1 : 2), [&](int64_t p, int) {
+      const int64_t columns = std::min(kPanel, w.out - p * kPanel);
+      alignas(64) float gate[kActivatedRows * kPanel], factor[kActivatedRows * kPanel];
+      for (int64_t r = 0; r < x.count; r += kActivatedRows) {
+        const int64_t rows = std::min(kActivatedRows, x.count - r);
+        const Prepared part = input.From(r);
+        MultiplyPanel(part, w, p, {gate, rows, kPanel}, Accumulate::kStore);
+        if (up.data != nullptr) MultiplyPanel(part, up, p, {factor, rows, kPanel}, Accumulate::kStore);
+        for (int64_t i = 0; i < rows; ++i) {
+          kernels_.vector.activate(activation, gate + i * kPanel, up.data == nullptr ? nullptr : factor + i * kPanel,
+                                   columns, y.row(r + i) + p * kPanel);
+        }
+      }
+    });
   }
 
   void RmsNorm(Rows x, int64_t dim, const float* gain, float epsilon, Rows y) override {
-    For(x.count, x.count * dim, [&](int64_t r, int) { kernels_.rms_norm(x.row(r), dim, gain, epsilon, y.row(r)); });
-  }
-
-  void Activate(Activation activation, Rows gate, Rows up, int64_t dim, Rows out) override {
-    For(gate.count, 8 * gate.count * dim, [&](int64_t r, int) {
-      kernels_.activate(activation, gate.row(r), up.data == nullptr ? nullptr : up.row(r), dim, out.row(r));
-    });
+    For(x.count, x.count * dim,
+        [&](int64_t r, int) { kernels_.vector.rms_norm(x.row(r), dim, gain, epsilon, y.row(r)); });
   }
 
   void Embed(std::span<const float* const> sets, std::span<const float> coefficients, int64_t dim,
              std::span<const int32_t> ids, Rows out) override {
-    std::vector<const float*> rows(sets.size());
+    const float* rows[kMaxSets];
     for (size_t i = 0; i < ids.size(); ++i) {
       for (size_t j = 0; j < sets.size(); ++j) rows[j] = sets[j] + ids[i] * dim;
-      Mix(rows, coefficients, dim, out.row(i));
+      Mix({rows, sets.size()}, coefficients, dim, out.row(i));
     }
   }
 
@@ -104,8 +156,8 @@ class CpuBackend final : public Backend {
       const int64_t column = int64_t{head} * args.head_dim;
       const DecodeQuery& query = args.queries[row];
       float* scores = Grow(scratch_[thread].scores, query.length);
-      kernels_.attend_one(args.q.row(row) + column, query.keys + column, query.values + column, query,
-                          HeadBias(query.bias, head), args.head_dim, scores, args.out.row(row) + column);
+      kernels_.vector.attend_one(args.q.row(row) + column, query.keys + column, query.values + column, query,
+                                 HeadBias(query.bias, head), args.head_dim, scores, args.out.row(row) + column);
     });
   }
 
@@ -123,21 +175,66 @@ class CpuBackend final : public Backend {
     }
   }
 
-  // Packs rows `stride` apart.
-  static void PackStrided(const float* w, int64_t stride, int64_t out, int64_t in, float* packed) {
-    for (int64_t p = 0; p < Panels(out); ++p) {
-      const int64_t columns = std::min(kPanel, out - p * kPanel);
-      float* panel = packed + p * kPanel * in;
-      if (columns < kPanel) std::fill(panel, panel + kPanel * in, 0.0f);
-      for (int64_t c = 0; c < columns; ++c) {
-        const float* row = w + (p * kPanel + c) * stride;
-        for (int64_t k = 0; k < in; ++k) panel[k * kPanel + c] = row[k];
-      }
+  // Calls use(j, i) for each set j whose coefficient is not 0, i counting them, and lists those coefficients.
+  template <typename Use>
+  static int Used(std::span<const float> coefficients, Use use, float* c) {
+    int count = 0;
+    for (size_t j = 0; j < coefficients.size(); ++j) {
+      if (coefficients[j] == 0.0f) continue;
+      use(j, count);
+      c[count++] = coefficients[j];
+    }
+    return count;
+  }
+
+  // x as products read it: as it is, and quantized for int8.
+  struct Prepared {
+    Rows x;
+    QuantizedRows quantized;
+
+    Prepared From(int64_t row) const {
+      return {
+          {x.row(row), x.count - row, x.stride},
+          {quantized.data + row * quantized.stride, quantized.stride, quantized.scales + row, quantized.offsets + row}};
+    }
+  };
+
+  Prepared Prepare(Rows x, const PackedMatrix& w) {
+    Prepared prepared{x, {}};
+    if (w.precision != Precision::kInt8) return prepared;
+    QuantizedRows& q = prepared.quantized;
+    q.stride = QuantizedStride(w.in);
+    q.data = reinterpret_cast<std::byte*>(Grow(quantized_, x.count * q.stride / 4));
+    q.scales = Grow(quantized_scales_, 2 * x.count);
+    q.offsets = reinterpret_cast<int32_t*>(q.scales + x.count);
+    For(x.count, 4 * x.count * w.in, [&](int64_t r, int) { kernels_.product.quantize(x.row(r), w.in, q, r); });
+    return prepared;
+  }
+
+  // y[0, columns of panel p) for the first y.count rows of x.
+  void MultiplyPanel(const Prepared& x, const PackedMatrix& w, int64_t p, Rows y, Accumulate mode) const {
+    const std::byte* const panel = w.data + p * PanelBytes(w.in, w.precision);
+    const int64_t columns = std::min(kPanel, w.out - p * kPanel);
+    switch (w.precision) {
+      case Precision::kFloat32:
+        return kernels_.product.float32(x.x, w.in, panel, columns, y, mode);
+      case Precision::kBfloat16:
+        return kernels_.product.bfloat16(x.x, w.in, panel, columns, y, mode);
+      case Precision::kInt8:
+        return kernels_.product.int8(x.quantized, w.in, panel, columns, y, mode);
     }
   }
 
-  // Packs the transpose of a (depth, columns) block whose rows are `stride` apart.
-  static void PackTransposed(const float* v, int64_t stride, int64_t depth, int64_t columns, float* packed) {
+  // The transpose of `columns` rows of `depth` floats, `stride` apart, as one float32 panel.
+  static void PackPanel(const float* w, int64_t stride, int64_t columns, int64_t depth, float* panel) {
+    if (columns < kPanel) std::fill(panel, panel + kPanel * depth, 0.0f);
+    for (int64_t c = 0; c < columns; ++c) {
+      for (int64_t k = 0; k < depth; ++k) panel[k * kPanel + c] = w[c * stride + k];
+    }
+  }
+
+  // A (depth, columns) block whose rows are `stride` apart, as float32 panels of columns.
+  static void PackColumns(const float* v, int64_t stride, int64_t depth, int64_t columns, float* packed) {
     for (int64_t p = 0; p < Panels(columns); ++p) {
       const int64_t width = std::min(kPanel, columns - p * kPanel);
       for (int64_t k = 0; k < depth; ++k) {
@@ -148,12 +245,10 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void Product(Rows x, int64_t depth, const float* packed, int64_t columns, Rows y) const {
+  void FloatProduct(Rows x, int64_t depth, const float* packed, int64_t columns, Rows y) const {
+    const PackedMatrix w{reinterpret_cast<const std::byte*>(packed), columns, depth, Precision::kFloat32};
     for (int64_t p = 0; p < Panels(columns); ++p) {
-      Rows out = y;
-      out.data += p * kPanel;
-      kernels_.panel_product(x, depth, packed + p * kPanel * depth, std::min(kPanel, columns - p * kPanel), out,
-                             Accumulate::kStore);
+      MultiplyPanel({x, {}}, w, p, {y.data + p * kPanel, y.count, y.stride}, Accumulate::kStore);
     }
   }
 
@@ -163,18 +258,21 @@ class CpuBackend final : public Backend {
     float* keys = Grow(scratch.keys, Panels(n) * kPanel * dim);
     float* values = Grow(scratch.values, Panels(dim) * kPanel * n);
     float* scores = Grow(scratch.scores, kQueryBlock * n);
-    PackStrided(args.k.row(sequence.begin) + column, args.k.stride, n, dim, keys);
-    PackTransposed(args.v.row(sequence.begin) + column, args.v.stride, n, dim, values);
+    for (int64_t p = 0; p < Panels(n); ++p) {
+      PackPanel(args.k.row(sequence.begin + p * kPanel) + column, args.k.stride, std::min(kPanel, n - p * kPanel), dim,
+                keys + p * kPanel * dim);
+    }
+    PackColumns(args.v.row(sequence.begin) + column, args.v.stride, n, dim, values);
     const float* bias = HeadBias(sequence.bias, head);
     for (int64_t i = 0; i < n; i += kQueryBlock) {
       const int64_t rows = std::min(kQueryBlock, n - i);
       const Rows block{scores, rows, n};
-      Product({args.q.row(sequence.begin + i) + column, rows, args.q.stride}, dim, keys, n, block);
+      FloatProduct({args.q.row(sequence.begin + i) + column, rows, args.q.stride}, dim, keys, n, block);
       for (int64_t r = 0; r < rows; ++r) {
         if (bias != nullptr) AddBias(bias, sequence.bias.reach, i + r, n, block.row(r));
-        kernels_.softmax(block.row(r), n);
+        kernels_.vector.softmax(block.row(r), n);
       }
-      Product(block, n, values, dim, {args.out.row(sequence.begin + i) + column, rows, args.out.stride});
+      FloatProduct(block, n, values, dim, {args.out.row(sequence.begin + i) + column, rows, args.out.stride});
     }
   }
 
@@ -185,10 +283,17 @@ class CpuBackend final : public Backend {
   const CpuKernels& kernels_;
   ThreadPool pool_;
   std::vector<Scratch> scratch_;  // One per thread.
+  std::vector<float> quantized_;  // Of the engine thread, for the product at hand.
+  std::vector<float> quantized_scales_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> NewCpuBackend(int threads) { return std::make_unique<CpuBackend>(threads); }
+std::unique_ptr<Backend> NewCpuBackend(int threads, absl::string_view instruction_set) {
+  const std::vector<CpuKernels>& all = AllCpuKernels();
+  const auto named = [&](const CpuKernels& kernels) { return kernels.instruction_set == instruction_set; };
+  const auto found = std::find_if(all.begin(), all.end(), named);
+  return std::make_unique<CpuBackend>(threads, found == all.end() ? all.front() : *found);
+}
 
 }  // namespace trimtab

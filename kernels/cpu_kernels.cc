@@ -1,229 +1,33 @@
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/cpu_kernels.cc"
 #include "kernels/cpu_kernels.h"
 
-#include <algorithm>
-#include <cmath>
+#include "hwy/targets.h"
 
-#include "hwy/foreach_target.h"  // Re-includes this file per target; must come before highway.h.
-//
-#include "hwy/contrib/math/math-inl.h"
-#include "hwy/highway.h"
-
-HWY_BEFORE_NAMESPACE();
 namespace trimtab {
-namespace HWY_NAMESPACE {
+namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::CappedTag<float, 16>;
-constexpr D d;
-constexpr int64_t kLanes = hn::MaxLanes(d);
-using V = hn::Vec<D>;
-
-// ---- Mix -------------------------------------------------------------------------------------------------------
-
-void Mix(const float* const* sets, const float* coefficients, int num_sets, int64_t n, float* out) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    V sum = hn::Mul(hn::Set(d, coefficients[0]), hn::LoadU(d, sets[0] + i));
-    for (int j = 1; j < num_sets; ++j) sum = hn::MulAdd(hn::Set(d, coefficients[j]), hn::LoadU(d, sets[j] + i), sum);
-    hn::StoreU(sum, d, out + i);
+std::vector<CpuKernels> CollectKernels() {
+  std::vector<CpuKernels> all;
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    all.push_back({hwy::TargetName(target), ChosenProductKernels(), ChosenMixKernels(), ChosenVectorKernels()});
   }
-  for (; i < n; ++i) {
-    float sum = coefficients[0] * sets[0][i];
-    for (int j = 1; j < num_sets; ++j) sum = std::fma(coefficients[j], sets[j][i], sum);
-    out[i] = sum;
-  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  return all;
 }
 
-// ---- Matrix product ----------------------------------------------------------------------------------------------
+}  // namespace
 
-constexpr int kVectors = static_cast<int>(kPanel / kLanes);
-// Rows per register tile: accumulators, the panel's vectors and one broadcast must fit the register file.
-constexpr int kTileRows = kLanes >= 16 ? 12 : kLanes >= 8 ? 3 : 1;
-
-// Each output is one chain of fused multiply-adds over the depth, whatever the tile: so batches do not change bits.
-template <int kRows>
-HWY_INLINE void Tile(const float* x, int64_t x_stride, int64_t depth, const float* panel, int64_t columns, float* y,
-                     int64_t y_stride, Accumulate mode) {
-  V sum[kRows][kVectors];
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kVectors; ++c) sum[r][c] = hn::Zero(d);
-  }
-  for (int64_t k = 0; k < depth; ++k) {
-    V w[kVectors];
-    for (int c = 0; c < kVectors; ++c) w[c] = hn::LoadU(d, panel + k * kPanel + c * kLanes);
-    for (int r = 0; r < kRows; ++r) {
-      const V broadcast = hn::Set(d, x[r * x_stride + k]);
-      for (int c = 0; c < kVectors; ++c) sum[r][c] = hn::MulAdd(broadcast, w[c], sum[r][c]);
-    }
-  }
-  for (int r = 0; r < kRows; ++r) {
-    HWY_ALIGN float line[kPanel];
-    for (int c = 0; c < kVectors; ++c) hn::Store(sum[r][c], d, line + c * kLanes);
-    float* out = y + r * y_stride;
-    if (mode == Accumulate::kAdd) {
-      for (int64_t c = 0; c < columns; ++c) out[c] += line[c];
-    } else {
-      std::copy(line, line + columns, out);
-    }
-  }
+const std::vector<CpuKernels>& AllCpuKernels() {
+  static const std::vector<CpuKernels>* const kAll = new std::vector<CpuKernels>(CollectKernels());
+  return *kAll;
 }
 
-template <int kRows>
-void TileOf(int64_t rows, const float* x, int64_t x_stride, int64_t depth, const float* panel, int64_t columns,
-            float* y, int64_t y_stride, Accumulate mode) {
-  if (rows == kRows) return Tile<kRows>(x, x_stride, depth, panel, columns, y, y_stride, mode);
-  if constexpr (kRows > 1) TileOf<kRows - 1>(rows, x, x_stride, depth, panel, columns, y, y_stride, mode);
-}
-
-void PanelProduct(Rows x, int64_t depth, const float* panel, int64_t columns, Rows y, Accumulate mode) {
-  for (int64_t r = 0; r < x.count; r += kTileRows) {
-    const int64_t rows = std::min<int64_t>(kTileRows, x.count - r);
-    TileOf<kTileRows>(rows, x.row(r), x.stride, depth, panel, columns, y.row(r), y.stride, mode);
-  }
-}
-
-// ---- Vectors -----------------------------------------------------------------------------------------------------
-
-float Dot(const float* a, const float* b, int64_t n) {
-  V sum = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
-  float total = hn::GetLane(hn::SumOfLanes(d, sum));
-  for (; i < n; ++i) total = std::fma(a[i], b[i], total);
-  return total;
-}
-
-void RmsNorm(const float* x, int64_t dim, const float* gain, float epsilon, float* y) {
-  const float scale = 1.0f / std::sqrt(Dot(x, x, dim) / static_cast<float>(dim) + epsilon);
-  const V scales = hn::Set(d, scale);
-  int64_t i = 0;
-  for (; i + kLanes <= dim; i += kLanes) {
-    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, x + i), scales), hn::LoadU(d, gain + i)), d, y + i);
-  }
-  for (; i < dim; ++i) y[i] = x[i] * scale * gain[i];
-}
-
-HWY_INLINE V GeluNew(V x) {
-  const V cubic = hn::Mul(hn::Mul(x, x), x);
-  const V inner = hn::Mul(hn::Set(d, 0.7978845608f), hn::MulAdd(hn::Set(d, 0.044715f), cubic, x));
-  return hn::Mul(hn::Mul(hn::Set(d, 0.5f), x), hn::Add(hn::Set(d, 1.0f), hn::Tanh(d, inner)));
-}
-
-HWY_INLINE V Silu(V x) { return hn::Div(x, hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Neg(x)))); }
-
-// The library has no erf: exact GELU goes lane by lane.
-HWY_INLINE V Gelu(V x) {
-  HWY_ALIGN float lanes[kLanes];
-  hn::Store(x, d, lanes);
-  for (float& lane : lanes) lane = 0.5f * lane * (1.0f + std::erf(lane * 0.7071067812f));
-  return hn::Load(d, lanes);
-}
-
-template <typename F>
-void ActivateWith(F f, const float* gate, const float* up, int64_t n, float* out) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const V activated = f(hn::LoadU(d, gate + i));
-    hn::StoreU(up == nullptr ? activated : hn::Mul(activated, hn::LoadU(d, up + i)), d, out + i);
-  }
-  if (i == n) return;
-  HWY_ALIGN float rest[kLanes] = {};
-  std::copy(gate + i, gate + n, rest);
-  hn::Store(f(hn::Load(d, rest)), d, rest);
-  for (int64_t j = i; j < n; ++j) out[j] = up == nullptr ? rest[j - i] : rest[j - i] * up[j];
-}
-
-void Activate(Activation activation, const float* gate, const float* up, int64_t n, float* out) {
-  switch (activation) {
-    case Activation::kRelu:
-      return ActivateWith([](V x) { return hn::Max(x, hn::Zero(d)); }, gate, up, n, out);
-    case Activation::kGeluNew:
-      return ActivateWith([](V x) { return GeluNew(x); }, gate, up, n, out);
-    case Activation::kGelu:
-      return ActivateWith([](V x) { return Gelu(x); }, gate, up, n, out);
-    case Activation::kSilu:
-      return ActivateWith([](V x) { return Silu(x); }, gate, up, n, out);
-  }
-}
-
-// ---- Attention ---------------------------------------------------------------------------------------------------
-
-float MaxOf(const float* x, int64_t n) {
-  float top = x[0];
-  int64_t i = 0;
-  if (n >= kLanes) {
-    V tops = hn::LoadU(d, x);
-    for (i = kLanes; i + kLanes <= n; i += kLanes) tops = hn::Max(tops, hn::LoadU(d, x + i));
-    top = hn::GetLane(hn::MaxOfLanes(d, tops));
-  }
-  for (; i < n; ++i) top = std::max(top, x[i]);
-  return top;
-}
-
-void Softmax(float* scores, int64_t n) {
-  const float top = MaxOf(scores, n);
-  const V tops = hn::Set(d, top);
-  V sums = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const V e = hn::Exp(d, hn::Sub(hn::LoadU(d, scores + i), tops));
-    sums = hn::Add(sums, e);
-    hn::StoreU(e, d, scores + i);
-  }
-  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  for (; i < n; ++i) sum += (scores[i] = std::exp(scores[i] - top));
-  const float scale = 1.0f / sum;
-  for (i = 0; i + kLanes <= n; i += kLanes) {
-    hn::StoreU(hn::Mul(hn::LoadU(d, scores + i), hn::Set(d, scale)), d, scores + i);
-  }
-  for (; i < n; ++i) scores[i] *= scale;
-}
-
-void AttendOne(const float* q, const float* keys, const float* values, const DecodeQuery& query, const float* bias,
-               int32_t head_dim, float* scores, float* out) {
-  for (int32_t key = 0; key < query.length; ++key) {
-    scores[key] = Dot(q, keys + key * query.row_stride, head_dim);
-    if (bias != nullptr) {
-      const int32_t reach = query.bias.reach;
-      scores[key] += bias[reach + std::clamp(key - query.position, -reach, reach)];
-    }
-  }
-  Softmax(scores, query.length);
-  int32_t column = 0;
-  for (; column + kLanes <= head_dim; column += kLanes) {
-    V sum = hn::Zero(d);
-    for (int32_t key = 0; key < query.length; ++key) {
-      sum = hn::MulAdd(hn::Set(d, scores[key]), hn::LoadU(d, values + key * query.row_stride + column), sum);
-    }
-    hn::StoreU(sum, d, out + column);
-  }
-  for (; column < head_dim; ++column) {
-    float sum = 0.0f;
-    for (int32_t key = 0; key < query.length; ++key) {
-      sum = std::fma(scores[key], values[key * query.row_stride + column], sum);
-    }
-    out[column] = sum;
-  }
-}
-
-CpuKernels Table() { return {Mix, PanelProduct, RmsNorm, Activate, Softmax, AttendOne, hwy::TargetName(HWY_TARGET)}; }
-
-}  // namespace HWY_NAMESPACE
-}  // namespace trimtab
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace trimtab {
-
-HWY_EXPORT(Table);
-
-const CpuKernels& BestCpuKernels() {
-  static const CpuKernels kernels = HWY_DYNAMIC_DISPATCH(Table)();
-  return kernels;
+std::vector<std::string> CpuInstructionSets() {
+  std::vector<std::string> names;
+  for (const CpuKernels& kernels : AllCpuKernels()) names.push_back(kernels.instruction_set);
+  return names;
 }
 
 }  // namespace trimtab
-#endif  // HWY_ONCE

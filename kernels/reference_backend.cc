@@ -54,13 +54,86 @@ void AttendOne(const float* q, const float* keys, const float* values, int64_t s
   }
 }
 
+// Symmetric int8: values / scale, rounded to nearest even. Returns the scale.
+float Quantize(const float* values, int64_t n, int8_t* quantized) {
+  float top = 0.0f;
+  for (int64_t i = 0; i < n; ++i) top = std::max(top, std::abs(values[i]));
+  const bool zero = top < kLeastQuantizable;
+  const float inverse = zero ? 0.0f : 127.0f / top;
+  for (int64_t i = 0; i < n; ++i) quantized[i] = static_cast<int8_t>(std::nearbyint(values[i] * inverse));
+  return zero ? 0.0f : top / 127.0f;
+}
+
+// W as row-major floats. REQUIRES: not int8.
+std::vector<float> Widened(const PackedMatrix& w) {
+  std::vector<float> values(w.out * w.in);
+  for (int64_t i = 0; i < w.out * w.in; ++i) {
+    values[i] = w.precision == Precision::kFloat32 ? reinterpret_cast<const float*>(w.data)[i]
+                                                   : FromBfloat16(reinterpret_cast<const uint16_t*>(w.data)[i]);
+  }
+  return values;
+}
+
+std::vector<float> MultiplyInt8(const float* x, const PackedMatrix& w) {
+  const float* scales = reinterpret_cast<const float*>(w.data);
+  const int8_t* weights = reinterpret_cast<const int8_t*>(w.data + w.out * 4);
+  std::vector<int8_t> quantized(w.in);
+  const float scale = Quantize(x, w.in, quantized.data());
+  std::vector<float> y(w.out);
+  for (int64_t n = 0; n < w.out; ++n) {
+    int32_t sum = 0;
+    for (int64_t k = 0; k < w.in; ++k) sum += int32_t{quantized[k]} * weights[n * w.in + k];
+    y[n] = static_cast<float>(sum) * (scale * scales[n]);
+  }
+  return y;
+}
+
+// One row of x W^T.
+std::vector<float> Multiply(const float* x, const PackedMatrix& w) {
+  if (w.precision == Precision::kInt8) return MultiplyInt8(x, w);
+  std::vector<float> y(w.out);
+  for (int64_t n = 0; n < w.out; ++n) {
+    for (int64_t k = 0; k < w.in; ++k) {
+      const int64_t i = n * w.in + k;
+      y[n] += x[k] * (w.precision == Precision::kFloat32 ? reinterpret_cast<const float*>(w.data)[i]
+                                                         : FromBfloat16(reinterpret_cast<const uint16_t*>(w.data)[i]));
+    }
+  }
+  return y;
+}
+
 class ReferenceBackend final : public Backend {
  public:
   absl::string_view name() const override { return "reference"; }
   absl::StatusOr<Buffer> Allocate(int64_t elements) override { return AllocateHost(elements); }
-  int64_t PackedElements(int64_t out, int64_t in) const override { return out * in; }
-  void Pack(const float* w, int64_t out, int64_t in, float* packed) const override {
-    std::copy(w, w + out * in, packed);
+
+  // Row-major, in int8 after one scale per output.
+  int64_t PackedBytes(int64_t out, int64_t in, Precision precision) const override {
+    switch (precision) {
+      case Precision::kFloat32:
+        return out * in * 4;
+      case Precision::kBfloat16:
+        return (out * in * 2 + 3) / 4 * 4;
+      case Precision::kInt8:
+        return out * 4 + (out * in + 3) / 4 * 4;
+    }
+    return 0;
+  }
+
+  void Pack(const float* w, int64_t out, int64_t in, Precision precision, std::byte* packed) const override {
+    if (precision == Precision::kInt8) {
+      float* scales = reinterpret_cast<float*>(packed);
+      int8_t* quantized = reinterpret_cast<int8_t*>(packed + out * 4);
+      for (int64_t n = 0; n < out; ++n) scales[n] = Quantize(w + n * in, in, quantized + n * in);
+      return;
+    }
+    for (int64_t i = 0; i < out * in; ++i) {
+      if (precision == Precision::kFloat32) {
+        reinterpret_cast<float*>(packed)[i] = w[i];
+      } else {
+        reinterpret_cast<uint16_t*>(packed)[i] = ToBfloat16(w[i]);
+      }
+    }
   }
 
   void Mix(std::span<const float* const> sets, std::span<const float> coefficients, int64_t n,
@@ -76,13 +149,37 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void MatMul(Rows x, const PackedMatrix& w, Rows y, Accumulate mode) override {
-    for (int64_t r = 0; r < x.count; ++r) {
-      for (int64_t n = 0; n < w.out; ++n) {
-        float sum = 0.0f;
-        for (int64_t k = 0; k < w.in; ++k) sum += x.row(r)[k] * w.data[n * w.in + k];
-        y.row(r)[n] = mode == Accumulate::kAdd ? y.row(r)[n] + sum : sum;
+  void MixMatrix(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
+                 std::byte* packed) const override {
+    const int64_t out = sets[0].out, in = sets[0].in;
+    std::vector<std::vector<float>> widened;
+    std::vector<const float*> pointers;
+    for (size_t j = 0; j < sets.size(); ++j) {
+      widened.push_back(coefficients[j] == 0.0f ? std::vector<float>() : Widened(sets[j]));
+      pointers.push_back(widened.back().data());
+    }
+    std::vector<float> mixed(out * in);
+    Mix(pointers, coefficients, out * in, mixed.data());
+    Pack(mixed.data(), out, in, precision, packed);
+  }
+
+  void MatMul(Rows x, std::span<const Product> products) override {
+    for (const Product& product : products) {
+      for (int64_t r = 0; r < x.count; ++r) {
+        const std::vector<float> line = Multiply(x.row(r), product.w);
+        for (int64_t n = 0; n < product.w.out; ++n) {
+          float& y = product.y.row(r)[n];
+          y = product.mode == Accumulate::kAdd ? y + line[n] : line[n];
+        }
       }
+    }
+  }
+
+  void ActivatedMatMul(Rows x, const PackedMatrix& w, const PackedMatrix& up, Activation activation, Rows y) override {
+    for (int64_t r = 0; r < x.count; ++r) {
+      const std::vector<float> gate = Multiply(x.row(r), w);
+      const std::vector<float> factor = up.data == nullptr ? std::vector<float>(w.out, 1.0f) : Multiply(x.row(r), up);
+      for (int64_t n = 0; n < w.out; ++n) y.row(r)[n] = Activated(activation, gate[n]) * factor[n];
     }
   }
 
@@ -92,15 +189,6 @@ class ReferenceBackend final : public Backend {
       for (int64_t i = 0; i < dim; ++i) squares += x.row(r)[i] * x.row(r)[i];
       const float scale = 1.0f / std::sqrt(squares / static_cast<float>(dim) + epsilon);
       for (int64_t i = 0; i < dim; ++i) y.row(r)[i] = x.row(r)[i] * scale * gain[i];
-    }
-  }
-
-  void Activate(Activation activation, Rows gate, Rows up, int64_t dim, Rows out) override {
-    for (int64_t r = 0; r < gate.count; ++r) {
-      for (int64_t i = 0; i < dim; ++i) {
-        const float activated = Activated(activation, gate.row(r)[i]);
-        out.row(r)[i] = up.data == nullptr ? activated : activated * up.row(r)[i];
-      }
     }
   }
 

@@ -49,12 +49,7 @@ void Decoder::SelfAttention(std::span<const DecoderRow> rows, int32_t layer) {
   const int64_t inner = math_.config().inner();
   math_.Norm(
       lanes_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
-  math_.MatMul(
-      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).k; }, a_.k,
-      Accumulate::kStore);
-  math_.MatMul(
-      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).v; }, a_.v,
-      Accumulate::kStore);
+  math_.QueryKeyValue(lanes_, a_, self);
   key_rows_.clear();
   value_rows_.clear();
   queries_.clear();
@@ -74,6 +69,9 @@ void Decoder::CrossAttend(std::span<const DecoderRow> rows, int32_t layer) {
   auto cross = [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].cross; };
   math_.Norm(
       lanes_, a_.hidden, [&](const T5Weights& w) { return cross(w).norm; }, a_.normed);
+  math_.MatMul(
+      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return cross(w).q; }, a_.q,
+      Accumulate::kStore);
   queries_.clear();
   for (const DecoderRow& row : rows) {
     queries_.push_back({row.cross->keys(layer), row.cross->values(layer), math_.config().inner(), row.cross->length(),
@@ -82,10 +80,8 @@ void Decoder::CrossAttend(std::span<const DecoderRow> rows, int32_t layer) {
   AttendAndProject(cross);
 }
 
-void Decoder::AttendAndProject(absl::FunctionRef<const AttentionWeights&(const T5Weights&)> of) {
+void Decoder::AttendAndProject(LaneMath::AttentionOf of) {
   const T5Config& config = math_.config();
-  math_.MatMul(
-      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).q; }, a_.q, Accumulate::kStore);
   math_.backend()->Attend(DecodeAttention{a_.q, a_.attended, config.num_heads, config.d_kv, queries_});
   math_.MatMul(
       lanes_, a_.attended, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).o; }, a_.hidden,

@@ -39,7 +39,7 @@ class Decoder {
   void GroupLanes(std::span<const DecoderRow> rows);
   void SelfAttention(std::span<const DecoderRow> rows, int32_t layer);
   void CrossAttend(std::span<const DecoderRow> rows, int32_t layer);
-  void AttendAndProject(absl::FunctionRef<const AttentionWeights&(const T5Weights&)> of);
+  void AttendAndProject(LaneMath::AttentionOf of);
 
   const LaneMath& math_;
   KvSlots* const slots_;

@@ -45,15 +45,7 @@ void EncoderPass::EncoderLayer(int32_t layer) {
   auto self = [layer](const T5Weights& w) -> const AttentionWeights& { return w.encoder[layer].self; };
   math_.Norm(
       lanes_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
-  math_.MatMul(
-      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).q; }, a_.q,
-      Accumulate::kStore);
-  math_.MatMul(
-      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).k; }, a_.k,
-      Accumulate::kStore);
-  math_.MatMul(
-      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).v; }, a_.v,
-      Accumulate::kStore);
+  math_.QueryKeyValue(lanes_, a_, self);
   const T5Config& config = math_.config();
   math_.backend()->Attend(EncoderAttention{a_.q, a_.k, a_.v, a_.attended, config.num_heads, config.d_kv, sequences_});
   math_.MatMul(
@@ -64,12 +56,7 @@ void EncoderPass::EncoderLayer(int32_t layer) {
 }
 
 void EncoderPass::CrossKeysValues(int32_t layer) {
-  math_.MatMul(
-      lanes_, a_.normed, [layer](const T5Weights& w) -> const PackedMatrix& { return w.decoder[layer].cross.k; }, a_.k,
-      Accumulate::kStore);
-  math_.MatMul(
-      lanes_, a_.normed, [layer](const T5Weights& w) -> const PackedMatrix& { return w.decoder[layer].cross.v; }, a_.v,
-      Accumulate::kStore);
+  math_.KeyValue(lanes_, a_, [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].cross; });
   for (size_t i = 0; i < lanes_.size(); ++i) {
     const int64_t elements = lanes_[i].count * math_.config().inner();
     math_.backend()->Copy(a_.k.row(lanes_[i].begin), elements, cross_[i]->keys(layer));

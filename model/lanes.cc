@@ -1,5 +1,7 @@
 #include "model/lanes.h"
 
+#include <array>
+
 #include "model/status_macros.h"
 
 namespace trimtab {
@@ -28,7 +30,7 @@ absl::StatusOr<Activations> Activations::Create(const T5Config& config, int64_t 
   a.d_model_ = config.d_model;
   a.inner_ = config.inner();
   a.d_ff_ = config.d_ff;
-  ASSIGN_OR_RETURN(a.buffer_, backend->Allocate(max_rows * (2 * a.d_model_ + 4 * a.inner_ + 2 * a.d_ff_)));
+  ASSIGN_OR_RETURN(a.buffer_, backend->Allocate(max_rows * (2 * a.d_model_ + 4 * a.inner_ + a.d_ff_)));
   return a;
 }
 
@@ -46,8 +48,7 @@ Activations::View Activations::Take(int64_t rows) {
   view.k = take(inner_);
   view.v = take(inner_);
   view.attended = take(inner_);
-  view.gate = take(d_ff_);
-  view.up = take(d_ff_);
+  view.inner = take(d_ff_);
   return view;
 }
 
@@ -55,7 +56,33 @@ void LaneMath::MatMul(std::span<const Lane> lanes, Rows x, MatrixOf matrix, Rows
   ForEachRun(
       lanes, [&](const T5Weights& w) { return matrix(w); },
       [&](const PackedMatrix& m, int64_t begin, int64_t count) {
-        backend_->MatMul(Slice(x, begin, count), m, Slice(y, begin, count), mode);
+        const Product product{m, Slice(y, begin, count), mode};
+        backend_->MatMul(Slice(x, begin, count), {&product, 1});
+      });
+}
+
+void LaneMath::QueryKeyValue(std::span<const Lane> lanes, const Activations::View& a, AttentionOf of) const {
+  ForEachRun(
+      lanes,
+      [&](const T5Weights& w) {
+        return std::array{of(w).q, of(w).k, of(w).v};
+      },
+      [&](const std::array<PackedMatrix, 3>& m, int64_t begin, int64_t count) {
+        const Product products[] = {
+            {m[0], Slice(a.q, begin, count)}, {m[1], Slice(a.k, begin, count)}, {m[2], Slice(a.v, begin, count)}};
+        backend_->MatMul(Slice(a.normed, begin, count), products);
+      });
+}
+
+void LaneMath::KeyValue(std::span<const Lane> lanes, const Activations::View& a, AttentionOf of) const {
+  ForEachRun(
+      lanes,
+      [&](const T5Weights& w) {
+        return std::array{of(w).k, of(w).v};
+      },
+      [&](const std::array<PackedMatrix, 2>& m, int64_t begin, int64_t count) {
+        const Product products[] = {{m[0], Slice(a.k, begin, count)}, {m[1], Slice(a.v, begin, count)}};
+        backend_->MatMul(Slice(a.normed, begin, count), products);
       });
 }
 
@@ -71,15 +98,17 @@ void LaneMath::FeedForward(std::span<const Lane> lanes, const Activations::View&
                            absl::FunctionRef<const FeedForwardWeights&(const T5Weights&)> of) const {
   Norm(
       lanes, a.hidden, [&](const T5Weights& w) { return of(w).norm; }, a.normed);
+  ForEachRun(
+      lanes,
+      [&](const T5Weights& w) {
+        return std::array{of(w).wi, of(w).up};
+      },
+      [&](const std::array<PackedMatrix, 2>& m, int64_t begin, int64_t count) {
+        backend_->ActivatedMatMul(Slice(a.normed, begin, count), m[0], m[1], config_.activation,
+                                  Slice(a.inner, begin, count));
+      });
   MatMul(
-      lanes, a.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).wi; }, a.gate, Accumulate::kStore);
-  if (config_.gated) {
-    MatMul(
-        lanes, a.normed, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).up; }, a.up, Accumulate::kStore);
-  }
-  backend_->Activate(config_.activation, a.gate, config_.gated ? a.up : Rows{}, config_.d_ff, a.gate);
-  MatMul(
-      lanes, a.gate, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).wo; }, a.hidden, Accumulate::kAdd);
+      lanes, a.inner, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).wo; }, a.hidden, Accumulate::kAdd);
 }
 
 void LaneMath::Embed(std::span<const Lane> lanes, std::span<const int32_t> ids, Rows out) const {

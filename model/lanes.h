@@ -30,7 +30,7 @@ class Activations {
     Rows normed;    // (rows, d_model)
     Rows q, k, v;   // (rows, inner)
     Rows attended;  // (rows, inner)
-    Rows gate, up;  // (rows, d_ff)
+    Rows inner;     // (rows, d_ff): the feed-forward layer's.
   };
   View Take(int64_t rows);
 
@@ -47,9 +47,13 @@ class LaneMath {
   LaneMath(const T5Config& config, Backend* backend) : config_(config), backend_(backend) {}
 
   using MatrixOf = absl::FunctionRef<const PackedMatrix&(const T5Weights&)>;
+  using AttentionOf = absl::FunctionRef<const AttentionWeights&(const T5Weights&)>;
   using GainOf = absl::FunctionRef<const float*(const T5Weights&)>;
 
   void MatMul(std::span<const Lane> lanes, Rows x, MatrixOf matrix, Rows y, Accumulate mode) const;
+  // From a.normed to a.q, a.k and a.v (or the last two), in one product per lane.
+  void QueryKeyValue(std::span<const Lane> lanes, const Activations::View& a, AttentionOf of) const;
+  void KeyValue(std::span<const Lane> lanes, const Activations::View& a, AttentionOf of) const;
   void Norm(std::span<const Lane> lanes, Rows x, GainOf gain, Rows y) const;
   // hidden += FeedForward(norm(hidden)), with the weights `of` picks.
   void FeedForward(std::span<const Lane> lanes, const Activations::View& a,

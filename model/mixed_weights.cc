@@ -10,34 +10,14 @@
 namespace trimtab {
 namespace {
 
-constexpr int64_t kAlignment = 16;  // Elements: every tensor starts on a cache line.
-
-bool IsStoredMixed(const ParameterTensor& tensor) {
-  return tensor.conditioned && tensor.spec.role != TensorRole::kEmbedding;
-}
-
-int64_t AlignedElements(const ParameterTensor& tensor) {
-  return (tensor.elements + kAlignment - 1) / kAlignment * kAlignment;
-}
-
-int64_t StoredElements(const Parameters& parameters) {
-  int64_t elements = 0;
-  for (const ParameterTensor& tensor : parameters.tensors()) {
-    if (IsStoredMixed(tensor)) elements += AlignedElements(tensor);
-  }
-  return elements;
-}
-
 // Looks tensors up by name while the weights of one model are laid out.
 class WeightBinder {
  public:
-  void Bind(const ParameterTensor& tensor, const float* data) { tensors_[tensor.spec.name] = {&tensor, data}; }
+  void BindMatrix(const std::string& name, const PackedMatrix& matrix) { matrices_[name] = matrix; }
+  void BindVector(const std::string& name, const float* values) { vectors_[name] = values; }
 
-  const float* Vector(const std::string& name) const { return Find(name).second; }
-  PackedMatrix Matrix(const std::string& name) const {
-    const auto& [tensor, data] = Find(name);
-    return {data, tensor->spec.shape[0], tensor->spec.shape[1]};
-  }
+  const float* Vector(const std::string& name) const { return vectors_.at(name); }
+  const PackedMatrix& Matrix(const std::string& name) const { return matrices_.at(name); }
   RelativeBias Bias(const std::string& stack, int32_t reach) const {
     return {Vector(absl::StrCat(stack, ".block.0.layer.0.SelfAttention.relative_attention_bias.weight")), reach};
   }
@@ -53,9 +33,8 @@ class WeightBinder {
   }
 
  private:
-  using Bound = std::pair<const ParameterTensor*, const float*>;
-  const Bound& Find(const std::string& name) const { return tensors_.at(name); }
-  std::map<std::string, Bound> tensors_;
+  std::map<std::string, PackedMatrix> matrices_;
+  std::map<std::string, const float*> vectors_;
 };
 
 T5Weights LayOut(const WeightBinder& binder, const T5Config& config) {
@@ -82,32 +61,61 @@ T5Weights LayOut(const WeightBinder& binder, const T5Config& config) {
 }  // namespace
 
 int64_t MixedWeights::Bytes(const Parameters& parameters) {
-  return StoredElements(parameters) * static_cast<int64_t>(sizeof(float));
+  int64_t bytes = 0;
+  for (const ParameterTensor& tensor : parameters.tensors()) bytes += tensor.mixed_bytes;
+  return bytes;
 }
 
 absl::StatusOr<std::shared_ptr<const MixedWeights>> MixedWeights::Mix(std::shared_ptr<const Parameters> parameters,
                                                                       const Coefficients& coefficients,
                                                                       Backend* backend) {
-  const std::vector<float>& c = coefficients.values();
-  ASSIGN_OR_RETURN(Buffer buffer, backend->Allocate(StoredElements(*parameters)));
+  ASSIGN_OR_RETURN(Buffer buffer, backend->Allocate(Bytes(*parameters) / 4));
   std::shared_ptr<MixedWeights> mixed(new MixedWeights(std::move(parameters), coefficients, std::move(buffer)));
+  mixed->MixTensors(backend);
+  return mixed;
+}
+
+void MixedWeights::MixTensors(Backend* backend) {
+  const std::vector<float>& c = coefficients_.values();
   WeightBinder binder;
   EmbeddingWeights embedding;
-  float* next = mixed->buffer_.data();
-  for (const ParameterTensor& tensor : mixed->parameters_->tensors()) {
+  std::byte* next = buffer_.raw();
+  for (const ParameterTensor& tensor : parameters_->tensors()) {
+    const std::string& name = tensor.spec.name;
     if (tensor.spec.role == TensorRole::kEmbedding) {
-      embedding = {tensor.sets, tensor.conditioned ? c : std::vector<float>{1.0f}};
-    } else if (IsStoredMixed(tensor)) {
-      backend->Mix(tensor.sets, c, tensor.elements, next);
-      binder.Bind(tensor, next);
-      next += AlignedElements(tensor);
+      for (size_t j = 0; j < tensor.sets.size(); ++j) embedding.sets.push_back(tensor.values(j));
+      embedding.coefficients = tensor.conditioned ? c : std::vector<float>{1.0f};
+    } else if (!tensor.conditioned) {
+      if (tensor.is_matrix()) {
+        binder.BindMatrix(name, tensor.matrix(0));
+      } else {
+        binder.BindVector(name, tensor.values(0));
+      }
     } else {
-      binder.Bind(tensor, tensor.sets[0]);
+      if (tensor.is_matrix()) {
+        MixMatrix(tensor, backend, next);
+        binder.BindMatrix(name, {next, tensor.spec.shape[0], tensor.spec.shape[1], parameters_->precision()});
+      } else {
+        MixVector(tensor, backend, reinterpret_cast<float*>(next));
+        binder.BindVector(name, reinterpret_cast<const float*>(next));
+      }
+      next += tensor.mixed_bytes;
     }
   }
-  mixed->weights_ = LayOut(binder, mixed->parameters_->config());
-  mixed->weights_.embedding = std::move(embedding);
-  return mixed;
+  weights_ = LayOut(binder, parameters_->config());
+  weights_.embedding = std::move(embedding);
+}
+
+void MixedWeights::MixMatrix(const ParameterTensor& tensor, Backend* backend, std::byte* out) const {
+  std::vector<PackedMatrix> sets;
+  for (size_t j = 0; j < tensor.sets.size(); ++j) sets.push_back(tensor.matrix(j));
+  backend->MixMatrix(sets, coefficients_.values(), parameters_->precision(), out);
+}
+
+void MixedWeights::MixVector(const ParameterTensor& tensor, Backend* backend, float* out) const {
+  std::vector<const float*> sets;
+  for (size_t j = 0; j < tensor.sets.size(); ++j) sets.push_back(tensor.values(j));
+  backend->Mix(sets, coefficients_.values(), tensor.elements(), out);
 }
 
 }  // namespace trimtab

@@ -33,6 +33,10 @@ class MixedWeights {
   MixedWeights(std::shared_ptr<const Parameters> parameters, Coefficients coefficients, Buffer buffer)
       : parameters_(std::move(parameters)), coefficients_(std::move(coefficients)), buffer_(std::move(buffer)) {}
 
+  void MixTensors(Backend* backend);
+  void MixMatrix(const ParameterTensor& tensor, Backend* backend, std::byte* out) const;
+  void MixVector(const ParameterTensor& tensor, Backend* backend, float* out) const;
+
   std::shared_ptr<const Parameters> parameters_;
   Coefficients coefficients_;
   Buffer buffer_;  // All conditioned tensors but the embedding, one after the other.

@@ -21,19 +21,31 @@ struct ParameterVersion {
 };
 
 // One tensor in the backend's form: matrices packed, relative-bias tables expanded to distances, the rest as stored.
-// Every form is linear in the elements, so mixing works on it element by element.
+// Every form but int8 is linear in the elements, so mixing works on it element by element.
 struct ParameterTensor {
   TensorSpec spec;
   bool conditioned = false;
-  int64_t elements = 0;            // Of the backend's form of one set.
-  std::vector<const float*> sets;  // One when shared; the basis (k sets) when conditioned.
+  Precision precision = Precision::kFloat32;  // Of the sets.
+  int64_t bytes = 0;                          // Of one set.
+  int64_t mixed_bytes = 0;                    // Of its mixture, whole cache lines; 0 when shared or mixed on the spot.
+  std::vector<const std::byte*> sets;         // One when shared; the basis (k sets) when conditioned.
+
+  bool is_matrix() const { return spec.role == TensorRole::kMatrix; }
+  // REQUIRES: is_matrix().
+  PackedMatrix matrix(size_t set) const { return {sets[set], spec.shape[0], spec.shape[1], precision}; }
+  // REQUIRES: !is_matrix().
+  const float* values(size_t set) const { return reinterpret_cast<const float*>(sets[set]); }
+  int64_t elements() const { return bytes / 4; }  // Of values().
 };
 
 // One immutable version of everything: k sets of each conditioned tensor, one of each shared tensor. Thread-safe.
 class Parameters {
  public:
   // Widens to float32, checks that every value is finite, and packs for `backend`, which must outlive the result.
-  static absl::StatusOr<std::shared_ptr<const Parameters>> Create(const Checkpoint& checkpoint, Backend* backend);
+  // `precision` is what matrices are multiplied in. With kInt8 the sets of conditioned matrices are kept in bfloat16
+  // and become int8 when they are mixed.
+  static absl::StatusOr<std::shared_ptr<const Parameters>> Create(const Checkpoint& checkpoint, Backend* backend,
+                                                                  Precision precision = Precision::kFloat32);
 
   const T5Config& config() const { return config_; }
   const ClpConfig& clp() const { return clp_; }
@@ -42,6 +54,7 @@ class Parameters {
   // In T5Tensors order, then "lm_head.weight" (present for every model: made from the embedding where tied).
   const std::vector<ParameterTensor>& tensors() const { return tensors_; }
   int64_t bytes() const { return bytes_; }
+  Precision precision() const { return precision_; }
   // Distances beyond this share one relative-bias entry.
   int32_t bias_reach() const { return config_.relative_max_distance; }
 
@@ -53,6 +66,7 @@ class Parameters {
   ClpConfig clp_;
   GenerationDefaults generation_;
   ParameterVersion version_;
+  Precision precision_ = Precision::kFloat32;
   std::vector<ParameterTensor> tensors_;
   std::vector<Buffer> buffers_;
   int64_t bytes_ = 0;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -21,61 +23,12 @@ void ExpectClose(const std::vector<float>& actual, const std::vector<float>& exp
   }
 }
 
-class BackendTest : public testing::TestWithParam<int> {
+// (instruction set, threads)
+class BackendTest : public testing::TestWithParam<std::tuple<std::string, int>> {
  protected:
   std::unique_ptr<Backend> reference_ = NewReferenceBackend();
-  std::unique_ptr<Backend> cpu_ = NewCpuBackend(GetParam());
-
-  static std::vector<float> Product(Backend& backend, std::vector<float> x, int64_t rows, int64_t in,
-                                    const std::vector<float>& w, int64_t out, Accumulate mode) {
-    std::vector<float> packed(backend.PackedElements(out, in));
-    backend.Pack(w.data(), out, in, packed.data());
-    std::vector<float> y(rows * out, 0.5f);
-    backend.MatMul({x.data(), rows, in}, {packed.data(), out, in}, {y.data(), rows, out}, mode);
-    return y;
-  }
+  std::unique_ptr<Backend> cpu_ = NewCpuBackend(std::get<1>(GetParam()), std::get<0>(GetParam()));
 };
-
-TEST_P(BackendTest, MatMulAgreesForManyShapes) {
-  uint32_t seed = 1;
-  for (int64_t rows : {1, 2, 3, 5, 11, 12, 13, 25, 64}) {
-    for (int64_t in : {1, 7, 64, 129}) {
-      for (int64_t out : {1, 31, 32, 33, 100}) {
-        const std::vector<float> x = RandomFloats(rows * in, seed++), w = RandomFloats(out * in, seed++);
-        for (Accumulate mode : {Accumulate::kStore, Accumulate::kAdd}) {
-          ExpectClose(Product(*cpu_, x, rows, in, w, out, mode), Product(*reference_, x, rows, in, w, out, mode),
-                      "product");
-        }
-      }
-    }
-  }
-}
-
-TEST_P(BackendTest, ARowOfAProductHasTheSameBitsInEveryBatch) {
-  const int64_t in = 320, out = 200, rows = 64;
-  const std::vector<float> x = RandomFloats(rows * in, 1), w = RandomFloats(out * in, 2);
-  const std::vector<float> whole = Product(*cpu_, x, rows, in, w, out, Accumulate::kStore);
-  for (int64_t begin = 0; begin < rows; begin += 7) {
-    for (int64_t count : {1, 2, 6, 13}) {
-      if (begin + count > rows) continue;
-      const std::vector<float> part(x.begin() + begin * in, x.begin() + (begin + count) * in);
-      const std::vector<float> y = Product(*cpu_, part, count, in, w, out, Accumulate::kStore);
-      ASSERT_TRUE(std::equal(y.begin(), y.end(), whole.begin() + begin * out)) << begin << " + " << count;
-    }
-  }
-}
-
-TEST_P(BackendTest, MatMulLeavesNeighboursOfAStridedResultAlone) {
-  const int64_t rows = 3, in = 8, out = 5, stride = 9;
-  std::vector<float> x = RandomFloats(rows * in, 1), w = RandomFloats(out * in, 2);
-  std::vector<float> packed(cpu_->PackedElements(out, in));
-  cpu_->Pack(w.data(), out, in, packed.data());
-  std::vector<float> y(rows * stride, 42.0f);
-  cpu_->MatMul({x.data(), rows, in}, {packed.data(), out, in}, {y.data(), rows, stride}, Accumulate::kStore);
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = out; c < stride; ++c) EXPECT_EQ(y[r * stride + c], 42.0f);
-  }
-}
 
 TEST_P(BackendTest, RmsNormAgrees) {
   for (int64_t dim : {1, 5, 16, 40, 257}) {
@@ -83,21 +36,6 @@ TEST_P(BackendTest, RmsNormAgrees) {
     cpu_->RmsNorm({x.data(), 3, dim}, dim, gain.data(), 1e-6f, {a.data(), 3, dim});
     reference_->RmsNorm({x.data(), 3, dim}, dim, gain.data(), 1e-6f, {b.data(), 3, dim});
     ExpectClose(a, b, "norm");
-  }
-}
-
-TEST_P(BackendTest, ActivationsAgreeGatedAndPlain) {
-  for (Activation activation : {Activation::kRelu, Activation::kGeluNew, Activation::kGelu, Activation::kSilu}) {
-    for (int64_t dim : {1, 16, 37}) {
-      std::vector<float> gate = RandomFloats(2 * dim, 1), up = RandomFloats(2 * dim, 2), a(2 * dim), b(2 * dim);
-      for (float& value : gate) value *= 4.0f;
-      for (bool gated : {true, false}) {
-        const Rows gates{gate.data(), 2, dim}, ups = gated ? Rows{up.data(), 2, dim} : Rows{};
-        cpu_->Activate(activation, gates, ups, dim, {a.data(), 2, dim});
-        reference_->Activate(activation, gates, ups, dim, {b.data(), 2, dim});
-        ExpectClose(a, b, "activation");
-      }
-    }
   }
 }
 
@@ -156,7 +94,8 @@ TEST(BackendFactoryTest, RefusesAnUnknownDevice) {
   EXPECT_EQ(NewBackend("cpu", 0).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-INSTANTIATE_TEST_SUITE_P(Threads, BackendTest, testing::Values(1, 3));
+INSTANTIATE_TEST_SUITE_P(All, BackendTest,
+                         testing::Combine(testing::ValuesIn(CpuInstructionSets()), testing::Values(1, 3)));
 
 }  // namespace
 }  // namespace trimtab

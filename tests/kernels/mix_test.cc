@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
@@ -13,7 +14,19 @@ namespace {
 
 class MixTest : public testing::TestWithParam<std::string> {
  protected:
-  std::unique_ptr<Backend> backend_ = NewBackend(GetParam(), 1).value();
+  std::unique_ptr<Backend> backend_ = GetParam() == "reference" ? NewReferenceBackend() : NewCpuBackend(1, GetParam());
+  std::vector<Buffer> buffers_;
+
+  PackedMatrix Packed(const std::vector<float>& w, int64_t out, int64_t in, Precision precision) {
+    buffers_.push_back(backend_->Allocate(backend_->PackedBytes(out, in, precision) / 4).value());
+    backend_->Pack(w.data(), out, in, precision, buffers_.back().raw());
+    return {buffers_.back().raw(), out, in, precision};
+  }
+
+  // What is left of a value that is stored.
+  static float Kept(float value, Precision precision) {
+    return precision == Precision::kFloat32 ? value : FromBfloat16(ToBfloat16(value));
+  }
 
   std::vector<float> Mix(const std::vector<std::vector<float>>& sets, const std::vector<float>& c) {
     std::vector<const float*> pointers;
@@ -96,17 +109,70 @@ TEST_P(MixTest, EmbeddingRowsMixToTheSameBitsAsWholeTensors) {
 TEST_P(MixTest, MixingPackedMatricesIsPackingTheMix) {
   const int64_t out = 45, in = 19;
   const std::vector<float> a = RandomFloats(out * in, 8), b = RandomFloats(out * in, 9);
-  const int64_t packed = backend_->PackedElements(out, in);
-  std::vector<float> pa(packed), pb(packed), expected(packed);
-  backend_->Pack(a.data(), out, in, pa.data());
-  backend_->Pack(b.data(), out, in, pb.data());
-  const std::vector<float> mixed = Mix({a, b}, {0.75f, 0.25f});
-  backend_->Pack(mixed.data(), out, in, expected.data());
-  EXPECT_EQ(Mix({pa, pb}, {0.75f, 0.25f}), expected);
+  for (Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    const std::vector<PackedMatrix> sets = {Packed(a, out, in, precision), Packed(b, out, in, precision)};
+    const int64_t bytes = backend_->PackedBytes(out, in, precision);
+    std::vector<float> kept_a = a, kept_b = b;
+    for (float& value : kept_a) value = Kept(value, precision);
+    for (float& value : kept_b) value = Kept(value, precision);
+    const std::vector<float> mixed = Mix({kept_a, kept_b}, {0.75f, 0.25f});
+    const PackedMatrix expected = Packed(mixed, out, in, precision);
+    std::vector<std::byte> actual(bytes);
+    const float c[] = {0.75f, 0.25f};
+    backend_->MixMatrix(sets, c, precision, actual.data());
+    EXPECT_EQ(std::memcmp(actual.data(), expected.data, bytes), 0) << PrecisionName(precision);
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, MixTest, testing::Values("reference", "cpu"),
-                         [](const auto& info) { return info.param; });
+// Mixing into int8 is packing, in int8, what the mix gives in float32.
+TEST_P(MixTest, MixingIntoInt8IsPackingTheMix) {
+  for (const auto& [out, in] : {std::pair{45, 19}, {32, 64}, {100, 130}, {1, 1}}) {
+    for (int k : {1, 2, 3, 5, 7}) {
+      for (Precision from : {Precision::kFloat32, Precision::kBfloat16}) {
+        std::vector<PackedMatrix> sets;
+        std::vector<const float*> values;
+        std::vector<std::vector<float>> kept;
+        std::vector<float> c;
+        for (int j = 0; j < k; ++j) {
+          std::vector<float> set = RandomFloats(out * in, 31 * j + in);
+          sets.push_back(Packed(set, out, in, from));
+          for (float& value : set) value = Kept(value, from);
+          kept.push_back(std::move(set));
+          c.push_back(1.0f / static_cast<float>(k));
+        }
+        const std::vector<float> mixed = Mix(kept, c);
+        const int64_t bytes = backend_->PackedBytes(out, in, Precision::kInt8);
+        const PackedMatrix expected = Packed(mixed, out, in, Precision::kInt8);
+        std::vector<std::byte> actual(bytes);
+        backend_->MixMatrix(sets, c, Precision::kInt8, actual.data());
+        EXPECT_EQ(std::memcmp(actual.data(), expected.data, bytes), 0) << out << " x " << in << ", " << k << " sets";
+      }
+    }
+  }
+}
+
+// One coefficient of 1 copies a packed matrix bit for bit, however large: also where results go past the caches.
+TEST_P(MixTest, ACoefficientOfOneCopiesPackedMatricesOfEverySize) {
+  for (const auto& [out, in] : {std::pair{33, 17}, {512, 600}}) {
+    for (Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+      const PackedMatrix set = Packed(RandomFloats(out * in, 3), out, in, precision);
+      const PackedMatrix unread{nullptr, out, in, precision};
+      const int64_t bytes = backend_->PackedBytes(out, in, precision);
+      Buffer copy = backend_->Allocate(bytes / 4).value();
+      backend_->MixMatrix(std::vector<PackedMatrix>{unread, set, unread}, std::vector<float>{0, 1, 0}, precision,
+                          copy.raw());
+      EXPECT_EQ(std::memcmp(copy.raw(), set.data, bytes), 0);
+    }
+  }
+}
+
+std::vector<std::string> Backends() {
+  std::vector<std::string> names = CpuInstructionSets();
+  names.push_back("reference");
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, MixTest, testing::ValuesIn(Backends()), [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace trimtab

@@ -44,17 +44,17 @@ class MixedWeightsTest : public testing::TestWithParam<std::tuple<std::string, b
       const int64_t dim = tensor.spec.shape[1];
       std::vector<int32_t> ids(tensor.spec.shape[0]);
       for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
-      std::vector<float> rows(tensor.elements);
+      std::vector<float> rows(tensor.elements());
       backend_->Embed(w.embedding.sets, w.embedding.coefficients, dim, ids,
                       {rows.data(), static_cast<int64_t>(ids.size()), dim});
       return rows;
     }
-    const float* data = Locate(w, tensor.spec.name);
-    return {data, data + tensor.elements};
+    const auto* data = reinterpret_cast<const float*>(Locate(w, tensor.spec.name));
+    return {data, data + tensor.elements()};
   }
 
   // The name, taken apart again: an independent reading of the layout.
-  static const float* Locate(const T5Weights& w, const std::string& name) {
+  static const void* Locate(const T5Weights& w, const std::string& name) {
     if (name == "lm_head.weight") return w.lm_head.data;
     if (name == "encoder.final_layer_norm.weight") return w.encoder_norm;
     if (name == "decoder.final_layer_norm.weight") return w.decoder_norm;
@@ -93,7 +93,7 @@ class MixedWeightsTest : public testing::TestWithParam<std::tuple<std::string, b
   // The mixture equals set `index` of each conditioned tensor, and the shared tensors, in every bit.
   void ExpectIsSet(const MixedWeights& mixed, size_t index) {
     for (const ParameterTensor& tensor : parameters_->tensors()) {
-      const float* expected = tensor.sets[tensor.conditioned ? index : 0];
+      const std::byte* expected = tensor.sets[tensor.conditioned ? index : 0];
       const std::vector<float> actual = TensorOf(mixed, tensor);
       ASSERT_EQ(std::memcmp(actual.data(), expected, actual.size() * sizeof(float)), 0) << tensor.spec.name;
     }
@@ -127,7 +127,8 @@ TEST_P(MixedWeightsTest, TheInteriorAgreesWithDoublePrecision) {
       const std::vector<float> actual = TensorOf(*mixed, tensor);
       for (size_t i = 0; i < actual.size(); ++i) {
         double expected = 0.0;
-        for (size_t j = 0; j < c.size(); ++j) expected += double{c[j]} * tensor.sets[j][i];
+        for (size_t j = 0; j < c.size(); ++j)
+          expected += double{c[j]} * reinterpret_cast<const float*>(tensor.sets[j])[i];
         ASSERT_NEAR(actual[i], expected, 1e-6 * (1.0 + std::abs(expected))) << tensor.spec.name << " " << i;
       }
     }

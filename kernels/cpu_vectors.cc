@@ -1,0 +1,164 @@
+// Norms, activations and attention over rows of floats.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu_vectors.cc"
+#include <algorithm>
+#include <cmath>
+
+#include "hwy/foreach_target.h"  // Re-includes this file per target; must come before highway.h.
+#include "kernels/cpu_kernels.h"
+//
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace trimtab {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+constexpr D d;
+constexpr int64_t kLanes = hn::MaxLanes(d);
+using V = hn::Vec<D>;
+
+// ---- Vectors -----------------------------------------------------------------------------------------------------
+
+float Dot(const float* a, const float* b, int64_t n) {
+  V sum = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
+  float total = hn::GetLane(hn::SumOfLanes(d, sum));
+  for (; i < n; ++i) total = std::fma(a[i], b[i], total);
+  return total;
+}
+
+void RmsNorm(const float* x, int64_t dim, const float* gain, float epsilon, float* y) {
+  const float scale = 1.0f / std::sqrt(Dot(x, x, dim) / static_cast<float>(dim) + epsilon);
+  const V scales = hn::Set(d, scale);
+  int64_t i = 0;
+  for (; i + kLanes <= dim; i += kLanes) {
+    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, x + i), scales), hn::LoadU(d, gain + i)), d, y + i);
+  }
+  for (; i < dim; ++i) y[i] = x[i] * scale * gain[i];
+}
+
+HWY_INLINE V GeluNew(V x) {
+  const V cubic = hn::Mul(hn::Mul(x, x), x);
+  const V inner = hn::Mul(hn::Set(d, 0.7978845608f), hn::MulAdd(hn::Set(d, 0.044715f), cubic, x));
+  return hn::Mul(hn::Mul(hn::Set(d, 0.5f), x), hn::Add(hn::Set(d, 1.0f), hn::Tanh(d, inner)));
+}
+
+HWY_INLINE V Silu(V x) { return hn::Div(x, hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Neg(x)))); }
+
+// The library has no erf: exact GELU goes lane by lane.
+HWY_INLINE V Gelu(V x) {
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(x, d, lanes);
+  for (float& lane : lanes) lane = 0.5f * lane * (1.0f + std::erf(lane * 0.7071067812f));
+  return hn::Load(d, lanes);
+}
+
+template <typename F>
+void ActivateWith(F f, const float* gate, const float* up, int64_t n, float* out) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const V activated = f(hn::LoadU(d, gate + i));
+    hn::StoreU(up == nullptr ? activated : hn::Mul(activated, hn::LoadU(d, up + i)), d, out + i);
+  }
+  if (i == n) return;
+  HWY_ALIGN float rest[kLanes] = {};
+  std::copy(gate + i, gate + n, rest);
+  hn::Store(f(hn::Load(d, rest)), d, rest);
+  for (int64_t j = i; j < n; ++j) out[j] = up == nullptr ? rest[j - i] : rest[j - i] * up[j];
+}
+
+void Activate(Activation activation, const float* gate, const float* up, int64_t n, float* out) {
+  switch (activation) {
+    case Activation::kRelu:
+      return ActivateWith([](V x) { return hn::Max(x, hn::Zero(d)); }, gate, up, n, out);
+    case Activation::kGeluNew:
+      return ActivateWith([](V x) { return GeluNew(x); }, gate, up, n, out);
+    case Activation::kGelu:
+      return ActivateWith([](V x) { return Gelu(x); }, gate, up, n, out);
+    case Activation::kSilu:
+      return ActivateWith([](V x) { return Silu(x); }, gate, up, n, out);
+  }
+}
+
+// ---- Attention ---------------------------------------------------------------------------------------------------
+
+float MaxOf(const float* x, int64_t n) {
+  float top = x[0];
+  int64_t i = 0;
+  if (n >= kLanes) {
+    V tops = hn::LoadU(d, x);
+    for (i = kLanes; i + kLanes <= n; i += kLanes) tops = hn::Max(tops, hn::LoadU(d, x + i));
+    top = hn::GetLane(hn::MaxOfLanes(d, tops));
+  }
+  for (; i < n; ++i) top = std::max(top, x[i]);
+  return top;
+}
+
+void Softmax(float* scores, int64_t n) {
+  const float top = MaxOf(scores, n);
+  const V tops = hn::Set(d, top);
+  V sums = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const V e = hn::Exp(d, hn::Sub(hn::LoadU(d, scores + i), tops));
+    sums = hn::Add(sums, e);
+    hn::StoreU(e, d, scores + i);
+  }
+  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; i < n; ++i) sum += (scores[i] = std::exp(scores[i] - top));
+  const float scale = 1.0f / sum;
+  for (i = 0; i + kLanes <= n; i += kLanes) {
+    hn::StoreU(hn::Mul(hn::LoadU(d, scores + i), hn::Set(d, scale)), d, scores + i);
+  }
+  for (; i < n; ++i) scores[i] *= scale;
+}
+
+void AttendOne(const float* q, const float* keys, const float* values, const DecodeQuery& query, const float* bias,
+               int32_t head_dim, float* scores, float* out) {
+  for (int32_t key = 0; key < query.length; ++key) {
+    scores[key] = Dot(q, keys + key * query.row_stride, head_dim);
+    if (bias != nullptr) {
+      const int32_t reach = query.bias.reach;
+      scores[key] += bias[reach + std::clamp(key - query.position, -reach, reach)];
+    }
+  }
+  Softmax(scores, query.length);
+  int32_t column = 0;
+  for (; column + kLanes <= head_dim; column += kLanes) {
+    V sum = hn::Zero(d);
+    for (int32_t key = 0; key < query.length; ++key) {
+      sum = hn::MulAdd(hn::Set(d, scores[key]), hn::LoadU(d, values + key * query.row_stride + column), sum);
+    }
+    hn::StoreU(sum, d, out + column);
+  }
+  for (; column < head_dim; ++column) {
+    float sum = 0.0f;
+    for (int32_t key = 0; key < query.length; ++key) {
+      sum = std::fma(scores[key], values[key * query.row_stride + column], sum);
+    }
+    out[column] = sum;
+  }
+}
+
+VectorKernels VectorTable() { return {RmsNorm, Activate, Softmax, AttendOne}; }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace trimtab
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace trimtab {
+
+HWY_EXPORT(VectorTable);
+
+VectorKernels ChosenVectorKernels() { return HWY_DYNAMIC_DISPATCH(VectorTable)(); }
+
+}  // namespace trimtab
+#endif  // HWY_ONCE
