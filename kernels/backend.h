@@ -32,7 +32,7 @@ inline constexpr int kMaxSets = 32;
 struct PackedMatrix {
   const std::byte* data = nullptr;
   int64_t out = 0;  // Rows of W: features produced.
-  int64_t in = 0;   // Columns of W: features consumed. At most 65,536 in int8, so that sums fit 32 bits.
+  int64_t in = 0;   // Columns of W: features consumed. At most kMaxInt8Depth in int8.
   Precision precision = Precision::kFloat32;
   friend bool operator==(const PackedMatrix&, const PackedMatrix&) = default;
 };

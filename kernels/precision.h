@@ -21,6 +21,9 @@ absl::string_view PrecisionName(Precision precision);
 // InvalidArgument for any other name.
 absl::StatusOr<Precision> ParsePrecision(absl::string_view name);
 
+// Inputs of an int8 product, at most: so that its sums fit 32 bits.
+inline constexpr int64_t kMaxInt8Depth = 65536;
+
 // Magnitudes below this count as zero in int8, whose scales would not be normal numbers.
 inline constexpr float kLeastQuantizable = 1e-30f;
 

@@ -79,6 +79,10 @@ absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::Create(const Check
 
 absl::Status Parameters::AddTensor(const TensorSpec& spec, bool conditioned, const std::vector<Tensor>& sets,
                                    Backend* backend) {
+  if (spec.role == TensorRole::kMatrix && precision_ == Precision::kInt8 && spec.shape[1] > kMaxInt8Depth) {
+    return absl::InvalidArgumentError(absl::StrCat(spec.name, " takes ", spec.shape[1], " inputs; int8 sums at most ",
+                                                   kMaxInt8Depth, ": load it in bfloat16"));
+  }
   const Precision stored = StoredPrecision(spec, conditioned, precision_);
   ParameterTensor added{spec, conditioned, stored, BackendBytes(spec, config_, stored, *backend), 0, {}};
   if (conditioned && spec.role != TensorRole::kEmbedding) {

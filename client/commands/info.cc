@@ -31,11 +31,11 @@ absl::StatusOr<std::string> AsJson(const v1::GetModelInfoResponse& info) {
 std::string AsText(const v1::GetModelInfoResponse& info) {
   std::string out = absl::StrCat(
       "model      ", info.name(), "  (variant ", info.variant(), ", mixing ", info.mixing(), ")\nserver     ",
-      info.server_version(), " on ", info.device(), "\nparameters ", info.parameter_version().digest(), " (epoch ",
-      info.parameter_version().epoch(), ", sequence ", info.parameter_version().sequence(), ")\nmemory     ",
-      info.parameter_bytes(), " bytes, ", info.mixed_bytes(), " bytes a mixture\nalpha      ", info.alpha_floor(),
-      " to 1, default ", info.default_alpha(), "\nlimits     ", info.max_input_tokens(), " input tokens, ",
-      info.max_new_tokens(), " new tokens\n");
+      info.server_version(), " on ", info.device(), " in ", info.precision(), "\nparameters ",
+      info.parameter_version().digest(), " (epoch ", info.parameter_version().epoch(), ", sequence ",
+      info.parameter_version().sequence(), ")\nmemory     ", info.parameter_bytes(), " bytes, ", info.mixed_bytes(),
+      " bytes a mixture\nalpha      ", info.alpha_floor(), " to 1, default ", info.default_alpha(), "\nlimits     ",
+      info.max_input_tokens(), " input tokens, ", info.max_new_tokens(), " new tokens\n");
   for (const v1::Reward& reward : info.rewards()) {
     absl::StrAppend(&out, "reward     ", reward.name(), "  weight ", reward.weight_low(), " to ", reward.weight_high(),
                     reward.description().empty() ? "" : "  ", reward.description(), "\n");

@@ -68,7 +68,8 @@ class Batch {
     ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Create(checkpoint.tokenizer_model, checkpoint.config.vocab_size));
     const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     ASSIGN_OR_RETURN(backend_, NewBackend(options_.device, options_.threads > 0 ? options_.threads : cores));
-    ASSIGN_OR_RETURN(parameters_, Parameters::Create(checkpoint, backend_.get()));
+    ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(options_.precision));
+    ASSIGN_OR_RETURN(parameters_, Parameters::Create(checkpoint, backend_.get(), precision));
     ASSIGN_OR_RETURN(generation_, GenerationOffline(generation, checkpoint.generation, checkpoint.config.vocab_size));
     EngineOptions engine;
     engine.max_rows = std::max(options_.batch_rows, generation_.num_beams);

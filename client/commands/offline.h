@@ -12,11 +12,12 @@
 namespace trimtab {
 
 struct OfflineOptions {
-  std::string model;           // Checkpoint folder.
-  std::string device = "cpu";  // As trimtabd's.
-  int threads = 0;             // 0: one per core.
-  int batch_rows = 32;         // Sequences decoded together.
-  int max_input_tokens = 512;  // Longer articles are cut.
+  std::string model;                  // Checkpoint folder.
+  std::string device = "cpu";         // As trimtabd's.
+  std::string precision = "float32";  // Likewise.
+  int threads = 0;                    // 0: one per core.
+  int batch_rows = 32;                // Sequences decoded together.
+  int max_input_tokens = 512;         // Longer articles are cut.
 };
 
 // Called in the order of articles, and for each in the order of weightings.

@@ -175,6 +175,8 @@ void AddOfflineFlags(CLI::App& app, SummarizeFlags& f) {
   add("--input", f.input, "FILE",
       "Articles as JSON lines {\"id\", \"document\"}, - for standard input; else --article");
   add("--device", f.engine.device, "NAME", "cpu or reference")->check(CLI::IsMember({"cpu", "reference"}));
+  add("--precision", f.engine.precision, "NAME", "float32, bfloat16 or int8")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));
   add("--threads", f.engine.threads, "N", "0: one per core")->check(CLI::Range(0, 1024));
   add("--batch-rows", f.engine.batch_rows, "N", "Sequences decoded together")->check(CLI::Range(1, 4096));
   add("--max-input-tokens", f.engine.max_input_tokens, "N", "Longer articles are cut")->check(CLI::Range(2, 16384));

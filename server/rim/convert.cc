@@ -235,6 +235,7 @@ void DescribeModel(const Parameters& parameters, const SteeringBounds& bounds, c
   info->set_max_input_tokens(limits.max_input_tokens);
   info->set_max_new_tokens(limits.max_new_tokens);
   info->set_alpha_floor(std::max(bounds.alpha_floor, clp.mixing.alpha_min));
+  info->set_precision(std::string(PrecisionName(parameters.precision())));
   info->set_parameter_bytes(parameters.bytes());
   info->set_mixed_bytes(MixedWeights::Bytes(parameters));
 }

@@ -37,7 +37,8 @@ absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options) {
   LoadedModel model;
   ASSIGN_OR_RETURN(model.tokenizer, Tokenizer::Create(checkpoint.tokenizer_model, checkpoint.config.vocab_size));
   ASSIGN_OR_RETURN(model.backend, NewBackend(options.device, ThreadsOf(options)));
-  ASSIGN_OR_RETURN(model.parameters, Parameters::Create(checkpoint, model.backend.get()));
+  ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(options.precision));
+  ASSIGN_OR_RETURN(model.parameters, Parameters::Create(checkpoint, model.backend.get(), precision));
   RETURN_IF_ERROR(CheckCacheHoldsOne(options, *model.parameters));
   return model;
 }

@@ -120,6 +120,9 @@ class Flags {
     Add("model", o_.model, "DIR", "Checkpoint folder: a CLP checkpoint or a plain Hugging Face T5. Required");
     Add("device", o_.device, "NAME", "cpu, or reference (plain loops, slow: for comparing)")
         ->check(CLI::IsMember({"cpu", "reference"}));
+    Add("precision", o_.precision, "NAME",
+        "Of weight matrices: float32, bfloat16 (half the memory) or int8 (a quarter)")
+        ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));
     Add("threads", o_.threads, "N", "Compute threads; 0: one per core")->check(CLI::Range(0, 1024));
   }
 

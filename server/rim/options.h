@@ -20,6 +20,8 @@ struct ServerOptions {
   std::string metrics_listen = "127.0.0.1:9090";
   // "cpu" (vectorised), or "reference" (plain loops, slow: for comparing).
   std::string device = "cpu";
+  // What weight matrices are kept and multiplied in: float32, bfloat16 (half the memory) or int8 (a quarter).
+  std::string precision = "float32";
   // Compute threads; 0: one per core.
   int threads = 0;
   // Memory of the mixed-weight cache, in bytes; never exceeded. Must hold at least one mixture.

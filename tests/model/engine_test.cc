@@ -21,10 +21,12 @@ class EngineTest : public testing::Test {
  protected:
   static constexpr int kMixtures = 5;
 
-  void SetUp() override {
+  void SetUp() override { Load(Precision::kFloat32); }
+
+  void Load(Precision precision) {
     ASSERT_OK(MakeTinyClp(folder_.path()));
     ASSERT_OK_AND_ASSIGN(Checkpoint checkpoint, OpenCheckpoint(folder_.path()));
-    ASSERT_OK_AND_ASSIGN(parameters_, Parameters::Create(checkpoint, backend_.get()));
+    ASSERT_OK_AND_ASSIGN(parameters_, Parameters::Create(checkpoint, backend_.get(), precision));
     for (int i = 0; i < kMixtures; ++i) {
       const double w = i / (kMixtures - 1.0);
       ASSERT_OK_AND_ASSIGN(const Weighting weighting,
@@ -79,8 +81,17 @@ void ExpectSame(const Generation& a, const Generation& b) {
   EXPECT_EQ(a.finish_reason, b.finish_reason);
 }
 
-TEST_F(EngineTest, EveryRequestGetsTheSameBitsAloneAndInAnyBatch) {
-  const std::vector<EngineRequest> requests = ManyRequests(40);
+class EnginePrecisionTest : public EngineTest, public testing::WithParamInterface<Precision> {
+ protected:
+  void SetUp() override { Load(GetParam()); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Precisions, EnginePrecisionTest,
+                         testing::Values(Precision::kFloat32, Precision::kBfloat16, Precision::kInt8),
+                         [](const auto& info) { return std::string(PrecisionName(info.param)); });
+
+TEST_P(EnginePrecisionTest, EveryRequestGetsTheSameBitsAloneAndInAnyBatch) {
+  const std::vector<EngineRequest> requests = ManyRequests(64);
   std::map<uint64_t, Generation> alone;
   for (const EngineRequest& request : requests) {
     ASSERT_OK_AND_ASSIGN(alone[request.id], Generate(*engine_, request));
