@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   trimtab::AddInfo(app, &chosen);
   trimtab::AddInspect(app, &chosen);
   trimtab::AddImport(app, &chosen);
+  trimtab::AddMakeRandom(app, &chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

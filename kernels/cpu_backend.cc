@@ -150,14 +150,18 @@ class CpuBackend final : public Backend {
   void Attend(const DecodeAttention& args) override {
     int64_t work = 0;
     for (const DecodeQuery& query : args.queries) work += int64_t{2} * query.length * args.heads * args.head_dim;
-    For(static_cast<int64_t>(args.queries.size()) * args.heads, work, [&](int64_t item, int thread) {
-      const int64_t row = item / args.heads;
-      const int32_t head = static_cast<int32_t>(item % args.heads);
-      const int64_t column = int64_t{head} * args.head_dim;
+    // Heads of one query stay together, for their keys lie together; one query alone is shared out.
+    const int64_t rows = static_cast<int64_t>(args.queries.size());
+    const int64_t groups = std::clamp<int64_t>((2 * pool_.threads() + rows - 1) / rows, 1, args.heads);
+    const int64_t share = (args.heads + groups - 1) / groups;
+    For(rows * groups, work, [&](int64_t item, int thread) {
+      const int64_t row = item / groups, first = item % groups * share;
+      const int64_t heads = std::min(share, args.heads - first);
+      if (heads <= 0) return;
       const DecodeQuery& query = args.queries[row];
-      float* scores = Grow(scratch_[thread].scores, query.length);
-      kernels_.vector.attend_one(args.q.row(row) + column, query.keys + column, query.values + column, query,
-                                 HeadBias(query.bias, head), args.head_dim, scores, args.out.row(row) + column);
+      float* scores = Grow(scratch_[thread].scores, heads * query.length);
+      kernels_.vector.attend_heads(args.q.row(row), query, static_cast<int32_t>(first), static_cast<int32_t>(heads),
+                                   args.head_dim, scores, args.out.row(row));
     });
   }
 

@@ -71,10 +71,10 @@ struct VectorKernels {
   void (*activate)(Activation activation, const float* gate, const float* up, int64_t n, float* out);
   // Softmax in place.
   void (*softmax)(float* scores, int64_t n);
-  // One head of one query over its keys; `scores` is scratch for query.length floats, `bias` the head's row of the
-  // table.
-  void (*attend_one)(const float* q, const float* keys, const float* values, const DecodeQuery& query,
-                     const float* bias, int32_t head_dim, float* scores, float* out);
+  // Heads [first_head, first_head + heads) of one query over its keys; q and out are whole rows. `scores` is scratch
+  // for heads * query.length floats.
+  void (*attend_heads)(const float* q, const DecodeQuery& query, int32_t first_head, int32_t heads, int32_t head_dim,
+                       float* scores, float* out);
 };
 
 struct CpuKernels {

@@ -10,6 +10,7 @@
 #include "hwy/foreach_target.h"  // Re-includes this file per target; must come before highway.h.
 #include "kernels/cpu_kernels.h"
 //
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -38,6 +39,10 @@ constexpr int kVectors = 2;
 constexpr int64_t kColumns = kVectors * kLanes;
 constexpr int kTileRows = kLanes >= 16 ? 12 : 6;
 
+// Loops over a tile's registers must unroll, or the compiler keeps the registers in memory.
+#undef TRIMTAB_UNROLL
+#define TRIMTAB_UNROLL HWY_PRAGMA(GCC unroll 16)
+
 // ---- Loops over tiles ----------------------------------------------------------------------------------------------
 
 // Calls Tile::template Run<rows>(row, column) for tiles that cover `rows` x the panel.
@@ -54,6 +59,16 @@ void RunTiles(int64_t rows, int64_t columns, const Tile& tile) {
       RunTile<kMaxRows>(std::min<int64_t>(kMaxRows, rows - row), tile, row, column);
     }
   }
+}
+
+// Few rows: the weights come from memory, and are asked for early.
+constexpr int kStreamedRows = 4;
+constexpr int64_t kPrefetchBytes = 4096;
+template <typename T>
+HWY_INLINE void Prefetch(const T* w) {
+  hwy::Prefetch(reinterpret_cast<const uint8_t*>(w) + kPrefetchBytes);
+  if constexpr (sizeof(T) == 4 || sizeof(T) == 1)
+    hwy::Prefetch(reinterpret_cast<const uint8_t*>(w) + kPrefetchBytes + 64);
 }
 
 // Stores one vector of results at `out`, of which `room` elements may be written.
@@ -88,22 +103,36 @@ struct FloatTile {
   template <int kRows>
   HWY_INLINE void Run(int64_t row, int64_t column) const {
     V sum[kRows][kVectors];
+    TRIMTAB_UNROLL
     for (int r = 0; r < kRows; ++r) {
+      TRIMTAB_UNROLL
       for (int c = 0; c < kVectors; ++c) sum[r][c] = hn::Zero(d);
     }
     const float* const x0 = x.row(row);
     const typename Weights::T* w = panel + column;
     for (int64_t k = 0; k < depth; ++k, w += kPanel) {
+      if constexpr (kRows <= kStreamedRows) Prefetch(w);
       V weights[kVectors];
+      TRIMTAB_UNROLL
       for (int c = 0; c < kVectors; ++c) weights[c] = Weights::Load(w + c * kLanes);
+      TRIMTAB_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const V broadcast = hn::Set(d, x0[r * x.stride + k]);
+        TRIMTAB_UNROLL
         for (int c = 0; c < kVectors; ++c) sum[r][c] = hn::MulAdd(broadcast, weights[c], sum[r][c]);
       }
     }
+    HWY_ALIGN float block[kRows * kColumns];
+    TRIMTAB_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      TRIMTAB_UNROLL
+      for (int c = 0; c < kVectors; ++c) hn::Store(sum[r][c], d, block + r * kColumns + c * kLanes);
+    }
     for (int r = 0; r < kRows; ++r) {
       float* const out = y.row(row + r) + column;
-      for (int c = 0; c < kVectors; ++c) Put(sum[r][c], out + c * kLanes, columns - column - c * kLanes, mode);
+      for (int64_t c = 0; c < kColumns; c += kLanes) {
+        Put(hn::Load(d, block + r * kColumns + c), out + c, columns - column - c, mode);
+      }
     }
   }
 
@@ -202,23 +231,37 @@ struct Int8Tile : Int8TileBase {
   template <int kRows>
   HWY_INLINE void Run(int64_t row, int64_t column) const {
     __m512i sum[kRows][kVectors];
+    TRIMTAB_UNROLL
     for (int r = 0; r < kRows; ++r) {
+      TRIMTAB_UNROLL
       for (int c = 0; c < kVectors; ++c) sum[r][c] = _mm512_setzero_si512();
     }
     const std::byte* const x0 = x.row(row);
     const uint8_t* w = panel + column * 4;
     for (int64_t k = 0; k < quads; ++k, w += kPanel * 4) {
+      if constexpr (kRows <= kStreamedRows) Prefetch(w);
       __m512i weights[kVectors];
+      TRIMTAB_UNROLL
       for (int c = 0; c < kVectors; ++c) weights[c] = _mm512_loadu_si512(w + c * 64);
+      TRIMTAB_UNROLL
       for (int r = 0; r < kRows; ++r) {
         int32_t four;
         std::memcpy(&four, x0 + r * x.stride + k * 4, 4);
         const __m512i broadcast = _mm512_set1_epi32(four);
+        TRIMTAB_UNROLL
         for (int c = 0; c < kVectors; ++c) sum[r][c] = _mm512_dpbusd_epi32(sum[r][c], weights[c], broadcast);
       }
     }
+    HWY_ALIGN int32_t block[kRows * kColumns];
+    TRIMTAB_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      for (int c = 0; c < kVectors; ++c) PutSums(VI{sum[r][c]}, row + r, column + c * kLanes);
+      TRIMTAB_UNROLL
+      for (int c = 0; c < kVectors; ++c) _mm512_store_si512(block + r * kColumns + c * kLanes, sum[r][c]);
+    }
+    for (int r = 0; r < kRows; ++r) {
+      for (int64_t c = 0; c < kColumns; c += kLanes) {
+        PutSums(hn::Load(di, block + r * kColumns + c), row + r, column + c);
+      }
     }
   }
 };
@@ -235,7 +278,9 @@ struct Int8Tile : Int8TileBase {
   template <int kRows>
   HWY_INLINE void Run(int64_t row, int64_t column) const {
     VI sum[kRows][4];
+    TRIMTAB_UNROLL
     for (int r = 0; r < kRows; ++r) {
+      TRIMTAB_UNROLL
       for (int c = 0; c < 4; ++c) sum[r][c] = hn::Zero(di);
     }
     const hn::Rebind<uint8_t, D16> du8;
@@ -244,27 +289,34 @@ struct Int8Tile : Int8TileBase {
     const uint8_t* w = panel + column * 4;
     for (int64_t k = 0; k < quads; ++k, w += kPanel * 4) {
       hn::Vec<D16> weights[4];
+      TRIMTAB_UNROLL
       for (int c = 0; c < 4; ++c) weights[c] = hn::PromoteTo(d16, hn::LoadU(du8, w + c * kLanes16));
+      TRIMTAB_UNROLL
       for (int r = 0; r < kRows; ++r) {
         int64_t four;
         std::memcpy(&four, x0 + r * x.stride + k * 8, 8);
         const auto broadcast = hn::BitCast(d16, hn::Set(d64, four));
+        TRIMTAB_UNROLL
         for (int c = 0; c < 4; ++c) {
           VI unused = hn::Zero(di);
           sum[r][c] = hn::ReorderWidenMulAccumulate(di, weights[c], broadcast, sum[r][c], unused);
         }
       }
     }
-    for (int r = 0; r < kRows; ++r) PutPairs(sum[r], row + r, column);
+    HWY_ALIGN int32_t pairs[kRows * 4 * kLanes];
+    TRIMTAB_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      TRIMTAB_UNROLL
+      for (int c = 0; c < 4; ++c) hn::Store(sum[r][c], di, pairs + (r * 4 + c) * kLanes);
+    }
+    for (int r = 0; r < kRows; ++r) PutPairs(pairs + r * 4 * kLanes, row + r, column);
   }
 
   // Two neighbouring lanes make one output.
-  HWY_INLINE void PutPairs(const VI* pairs, int64_t r, int64_t column) const {
-    HWY_ALIGN int32_t halves[4 * kLanes];
+  HWY_INLINE void PutPairs(const int32_t* pairs, int64_t r, int64_t column) const {
     HWY_ALIGN int32_t whole[2 * kLanes];
-    for (int c = 0; c < 4; ++c) hn::Store(pairs[c], di, halves + c * kLanes);
-    for (int64_t i = 0; i < 2 * kLanes; ++i) whole[i] = halves[2 * i] + halves[2 * i + 1];
-    for (int c = 0; c < 2; ++c) PutSums(hn::Load(di, whole + c * kLanes), r, column + c * kLanes);
+    for (int64_t i = 0; i < 2 * kLanes; ++i) whole[i] = pairs[2 * i] + pairs[2 * i + 1];
+    for (int64_t c = 0; c < 2 * kLanes; c += kLanes) PutSums(hn::Load(di, whole + c), r, column + c);
   }
 };
 

@@ -7,6 +7,7 @@
 #include "hwy/foreach_target.h"  // Re-includes this file per target; must come before highway.h.
 #include "kernels/cpu_kernels.h"
 //
+#include "hwy/cache_control.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
@@ -119,34 +120,84 @@ void Softmax(float* scores, int64_t n) {
   for (; i < n; ++i) scores[i] *= scale;
 }
 
-void AttendOne(const float* q, const float* keys, const float* values, const DecodeQuery& query, const float* bias,
-               int32_t head_dim, float* scores, float* out) {
-  for (int32_t key = 0; key < query.length; ++key) {
-    scores[key] = Dot(q, keys + key * query.row_stride, head_dim);
-    if (bias != nullptr) {
-      const int32_t reach = query.bias.reach;
-      scores[key] += bias[reach + std::clamp(key - query.position, -reach, reach)];
-    }
-  }
-  Softmax(scores, query.length);
-  int32_t column = 0;
-  for (; column + kLanes <= head_dim; column += kLanes) {
-    V sum = hn::Zero(d);
-    for (int32_t key = 0; key < query.length; ++key) {
-      sum = hn::MulAdd(hn::Set(d, scores[key]), hn::LoadU(d, values + key * query.row_stride + column), sum);
-    }
-    hn::StoreU(sum, d, out + column);
-  }
-  for (; column < head_dim; ++column) {
-    float sum = 0.0f;
-    for (int32_t key = 0; key < query.length; ++key) {
-      sum = std::fma(scores[key], values[key * query.row_stride + column], sum);
-    }
-    out[column] = sum;
+// Keys and values are walked in blocks that stay in the first cache while each head takes its part, and are asked for a
+// block ahead.
+constexpr int32_t kKeyBlock = 16;
+
+HWY_INLINE void PrefetchBlock(const float* rows, int64_t stride, int32_t begin, int32_t length, int64_t width) {
+  const int32_t end = std::min(begin + kKeyBlock, length);
+  for (int32_t key = begin; key < end; ++key) {
+    for (int64_t i = 0; i < width; i += 16) hwy::Prefetch(rows + key * stride + i);
   }
 }
 
-VectorKernels VectorTable() { return {RmsNorm, Activate, Softmax, AttendOne}; }
+// out += scores[key] * values[key] over `count` keys, in their order.
+void AddScaled(const float* values, int64_t stride, const float* scores, int32_t count, int32_t dim, float* out) {
+  int32_t column = 0;
+  for (; column + 4 * kLanes <= dim; column += 4 * kLanes) {
+    V sum0 = hn::LoadU(d, out + column), sum1 = hn::LoadU(d, out + column + kLanes);
+    V sum2 = hn::LoadU(d, out + column + 2 * kLanes), sum3 = hn::LoadU(d, out + column + 3 * kLanes);
+    for (int32_t key = 0; key < count; ++key) {
+      const V score = hn::Set(d, scores[key]);
+      const float* const value = values + key * stride + column;
+      sum0 = hn::MulAdd(score, hn::LoadU(d, value), sum0);
+      sum1 = hn::MulAdd(score, hn::LoadU(d, value + kLanes), sum1);
+      sum2 = hn::MulAdd(score, hn::LoadU(d, value + 2 * kLanes), sum2);
+      sum3 = hn::MulAdd(score, hn::LoadU(d, value + 3 * kLanes), sum3);
+    }
+    hn::StoreU(sum0, d, out + column);
+    hn::StoreU(sum1, d, out + column + kLanes);
+    hn::StoreU(sum2, d, out + column + 2 * kLanes);
+    hn::StoreU(sum3, d, out + column + 3 * kLanes);
+  }
+  for (; column + kLanes <= dim; column += kLanes) {
+    V sum = hn::LoadU(d, out + column);
+    for (int32_t key = 0; key < count; ++key) {
+      sum = hn::MulAdd(hn::Set(d, scores[key]), hn::LoadU(d, values + key * stride + column), sum);
+    }
+    hn::StoreU(sum, d, out + column);
+  }
+  for (; column < dim; ++column) {
+    for (int32_t key = 0; key < count; ++key)
+      out[column] = std::fma(scores[key], values[key * stride + column], out[column]);
+  }
+}
+
+void AttendHeads(const float* q, const DecodeQuery& query, int32_t first_head, int32_t heads, int32_t dim,
+                 float* scores, float* out) {
+  const int32_t length = query.length, reach = query.bias.reach;
+  const int64_t stride = query.row_stride, first = int64_t{first_head} * dim, width = int64_t{heads} * dim;
+  const float* const keys = query.keys + first;
+  const float* const values = query.values + first;
+  for (int32_t begin = 0; begin < length; begin += kKeyBlock) {
+    PrefetchBlock(keys, stride, begin + kKeyBlock, length, width);
+    const int32_t end = std::min(begin + kKeyBlock, length);
+    for (int32_t h = 0; h < heads; ++h) {
+      float* const line = scores + int64_t{h} * length;
+      for (int32_t key = begin; key < end; ++key)
+        line[key] = Dot(q + first + h * dim, keys + key * stride + h * dim, dim);
+    }
+  }
+  for (int32_t h = 0; h < heads; ++h) {
+    float* const line = scores + int64_t{h} * length;
+    if (query.bias.table != nullptr) {
+      const float* const bias = query.bias.table + (first_head + h) * (2 * int64_t{reach} + 1) + reach;
+      for (int32_t key = 0; key < length; ++key) line[key] += bias[std::clamp(key - query.position, -reach, reach)];
+    }
+    Softmax(line, length);
+  }
+  std::fill(out + first, out + first + width, 0.0f);
+  for (int32_t begin = 0; begin < length; begin += kKeyBlock) {
+    PrefetchBlock(values, stride, begin + kKeyBlock, length, width);
+    const int32_t count = std::min(kKeyBlock, length - begin);
+    for (int32_t h = 0; h < heads; ++h) {
+      AddScaled(values + begin * stride + h * dim, stride, scores + int64_t{h} * length + begin, count, dim,
+                out + first + h * dim);
+    }
+  }
+}
+
+VectorKernels VectorTable() { return {RmsNorm, Activate, Softmax, AttendHeads}; }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

@@ -53,6 +53,20 @@ void ToBackendForm(const TensorSpec& spec, const T5Config& config, Precision pre
   std::copy(values.begin(), values.end(), reinterpret_cast<float*>(out));
 }
 
+// With an output layer of its own, made from the embedding where the two are tied.
+std::vector<ModelTensor> WithOutputLayer(std::vector<ModelTensor> tensors) {
+  const ModelTensor* embedding = nullptr;
+  for (const ModelTensor& tensor : tensors) {
+    if (tensor.spec.name == kLmHead) return tensors;
+    if (tensor.spec.role == TensorRole::kEmbedding) embedding = &tensor;
+  }
+  if (embedding == nullptr) return tensors;
+  ModelTensor head = *embedding;
+  head.spec = {kLmHead, embedding->spec.shape, TensorRole::kMatrix};
+  tensors.push_back(std::move(head));
+  return tensors;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::Create(const Checkpoint& checkpoint, Backend* backend,
@@ -63,41 +77,41 @@ absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::Create(const Check
   parameters->clp_ = checkpoint.clp;
   parameters->generation_ = checkpoint.generation;
   parameters->version_ = {.epoch = 0, .sequence = checkpoint.clp.sequence, .digest = checkpoint.digest};
-  const ModelTensor* embedding = nullptr;
-  bool has_lm_head = false;
-  for (const ModelTensor& tensor : checkpoint.tensors) {
-    RETURN_IF_ERROR(parameters->AddTensor(tensor.spec, tensor.conditioned, tensor.sets, backend));
-    if (tensor.spec.role == TensorRole::kEmbedding) embedding = &tensor;
-    has_lm_head |= tensor.spec.name == kLmHead;
-  }
-  if (!has_lm_head && embedding != nullptr) {
-    const TensorSpec spec{kLmHead, embedding->spec.shape, TensorRole::kMatrix};
-    RETURN_IF_ERROR(parameters->AddTensor(spec, embedding->conditioned, embedding->sets, backend));
+  std::vector<ModelTensor> tensors = WithOutputLayer(checkpoint.tensors);
+  for (const ModelTensor& tensor : tensors) RETURN_IF_ERROR(parameters->PlanTensor(tensor, *backend));
+  ASSIGN_OR_RETURN(parameters->buffer_, backend->Allocate(parameters->bytes_ / 4));
+  std::byte* next = parameters->buffer_.raw();
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    RETURN_IF_ERROR(parameters->Fill(tensors[i].sets, *backend, &next, &parameters->tensors_[i]));
   }
   return parameters;
 }
 
-absl::Status Parameters::AddTensor(const TensorSpec& spec, bool conditioned, const std::vector<Tensor>& sets,
-                                   Backend* backend) {
+absl::Status Parameters::PlanTensor(const ModelTensor& tensor, const Backend& backend) {
+  const TensorSpec& spec = tensor.spec;
   if (spec.role == TensorRole::kMatrix && precision_ == Precision::kInt8 && spec.shape[1] > kMaxInt8Depth) {
     return absl::InvalidArgumentError(absl::StrCat(spec.name, " takes ", spec.shape[1], " inputs; int8 sums at most ",
                                                    kMaxInt8Depth, ": load it in bfloat16"));
   }
-  const Precision stored = StoredPrecision(spec, conditioned, precision_);
-  ParameterTensor added{spec, conditioned, stored, BackendBytes(spec, config_, stored, *backend), 0, {}};
-  if (conditioned && spec.role != TensorRole::kEmbedding) {
-    added.mixed_bytes = WholeLines(BackendBytes(spec, config_, precision_, *backend));
+  const Precision stored = StoredPrecision(spec, tensor.conditioned, precision_);
+  ParameterTensor planned{spec, tensor.conditioned, stored, BackendBytes(spec, config_, stored, backend), 0, {}};
+  if (tensor.conditioned && spec.role != TensorRole::kEmbedding) {
+    planned.mixed_bytes = WholeLines(BackendBytes(spec, config_, precision_, backend));
   }
+  bytes_ += static_cast<int64_t>(tensor.sets.size()) * WholeLines(planned.bytes);
+  tensors_.push_back(std::move(planned));
+  return absl::OkStatus();
+}
+
+absl::Status Parameters::Fill(const std::vector<Tensor>& sets, const Backend& backend, std::byte** next,
+                              ParameterTensor* tensor) const {
   for (const Tensor& set : sets) {
     std::vector<float> values(set.elements());
-    RETURN_IF_ERROR(ToFloat32(set, spec.name, values));
-    ASSIGN_OR_RETURN(Buffer buffer, backend->Allocate(added.bytes / 4));
-    ToBackendForm(spec, config_, stored, *backend, std::move(values), buffer.raw());
-    added.sets.push_back(buffer.raw());
-    bytes_ += buffer.bytes();
-    buffers_.push_back(std::move(buffer));
+    RETURN_IF_ERROR(ToFloat32(set, tensor->spec.name, values));
+    ToBackendForm(tensor->spec, config_, tensor->precision, backend, std::move(values), *next);
+    tensor->sets.push_back(*next);
+    *next += WholeLines(tensor->bytes);
   }
-  tensors_.push_back(std::move(added));
   return absl::OkStatus();
 }
 

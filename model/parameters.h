@@ -60,7 +60,10 @@ class Parameters {
 
  private:
   Parameters() = default;
-  absl::Status AddTensor(const TensorSpec& spec, bool conditioned, const std::vector<Tensor>& sets, Backend* backend);
+  // Decides form and size of a tensor; then its values go to *next, which moves on.
+  absl::Status PlanTensor(const ModelTensor& tensor, const Backend& backend);
+  absl::Status Fill(const std::vector<Tensor>& sets, const Backend& backend, std::byte** next,
+                    ParameterTensor* tensor) const;
 
   T5Config config_;
   ClpConfig clp_;
@@ -68,7 +71,7 @@ class Parameters {
   ParameterVersion version_;
   Precision precision_ = Precision::kFloat32;
   std::vector<ParameterTensor> tensors_;
-  std::vector<Buffer> buffers_;
+  Buffer buffer_;  // All sets of all tensors, each on whole cache lines.
   int64_t bytes_ = 0;
 };
 

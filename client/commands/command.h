@@ -16,6 +16,7 @@ void AddSummarize(CLI::App& app, Chosen* chosen);
 void AddInfo(CLI::App& app, Chosen* chosen);
 void AddInspect(CLI::App& app, Chosen* chosen);
 void AddImport(CLI::App& app, Chosen* chosen);
+void AddMakeRandom(CLI::App& app, Chosen* chosen);
 
 inline constexpr char kDefaultServer[] = "127.0.0.1:50051";
 

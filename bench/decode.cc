@@ -1,0 +1,114 @@
+// One decoding step at batch 1 against the memory it must read: weights and keys and values once.
+//
+//   decode --model DIR [--threads N] [--input-tokens N] [--new-tokens N]      one JSON object a line
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "bench/measure.h"
+#include "kernels/backend.h"
+#include "model/checkpoint.h"
+#include "model/engine.h"
+#include "model/status_macros.h"
+#include "nlohmann/json.hpp"
+
+namespace trimtab::bench {
+namespace {
+
+struct Setup {
+  std::string model;
+  int threads = 2;
+  int input_tokens = 512;
+  int new_tokens = 64;
+};
+
+int64_t Bytes(const Backend& backend, const PackedMatrix& w) { return backend.PackedBytes(w.out, w.in, w.precision); }
+
+// What a step at `position` has to read.
+int64_t BytesPerStep(const Backend& backend, const T5Config& config, const T5Weights& weights, int input_tokens,
+                     int position) {
+  int64_t bytes = Bytes(backend, weights.lm_head);
+  for (const DecoderLayerWeights& layer : weights.decoder) {
+    for (const PackedMatrix* w : {&layer.self.q, &layer.self.k, &layer.self.v, &layer.self.o, &layer.cross.q,
+                                  &layer.cross.o, &layer.feed_forward.wi, &layer.feed_forward.wo}) {
+      bytes += Bytes(backend, *w);
+    }
+    if (config.gated) bytes += Bytes(backend, layer.feed_forward.up);
+    bytes += 2 * int64_t{input_tokens + position} * config.inner() * 4;
+  }
+  return bytes;
+}
+
+// Seconds of each step that only decodes.
+absl::StatusOr<std::vector<double>> StepTimes(Engine& engine, EngineRequest request) {
+  RETURN_IF_ERROR(engine.Admit(std::move(request)));
+  std::vector<double> times;
+  std::vector<EngineEvent> events;
+  while (!engine.idle()) {
+    events.clear();
+    const auto start = std::chrono::steady_clock::now();
+    const StepStats stats = engine.Step(&events);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    if (stats.encode_tokens == 0) times.push_back(elapsed.count());
+  }
+  return times;
+}
+
+absl::Status Run(const Setup& setup) {
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup.model));
+  const std::unique_ptr<Backend> backend = NewCpuBackend(setup.threads);
+  for (Precision precision : {Precision::kFloat32, Precision::kBfloat16, Precision::kInt8}) {
+    ASSIGN_OR_RETURN(const auto parameters, Parameters::Create(checkpoint, backend.get(), precision));
+    const ClpConfig& clp = parameters->clp();
+    const int rewards = static_cast<int>(clp.rewards.size());
+    ASSIGN_OR_RETURN(
+        const Weighting weighting,
+        Weighting::Create(clp.mixing, rewards, 1.0, std::vector<double>(rewards, 1.0 / std::max(1, rewards))));
+    ASSIGN_OR_RETURN(const auto weights,
+                     MixedWeights::Mix(parameters, Coefficients::From(clp.mixing, weighting, {}), backend.get()));
+    EngineOptions limits{.max_rows = 1,
+                         .max_input_tokens = setup.input_tokens,
+                         .max_new_tokens = setup.new_tokens,
+                         .max_encode_tokens = setup.input_tokens};
+    ASSIGN_OR_RETURN(const auto engine, NewEngine(checkpoint.config, limits, backend.get()));
+    EngineRequest request{1, std::vector<int32_t>(setup.input_tokens, 5), weights, {}};
+    request.options.max_new_tokens = request.options.min_new_tokens = setup.new_tokens;
+    ASSIGN_OR_RETURN(std::vector<double> times, StepTimes(*engine, request));
+    std::sort(times.begin(), times.end());
+    const double median = times[times.size() / 2];
+    const int64_t bytes =
+        BytesPerStep(*backend, checkpoint.config, weights->weights(), setup.input_tokens, setup.new_tokens / 2);
+    const double bandwidth = ReadBandwidth(setup.threads, std::max<int64_t>(bytes, 64 << 20));
+    nlohmann::ordered_json row;
+    row["bench"] = "decode";
+    row["precision"] = PrecisionName(precision);
+    row["threads"] = setup.threads;
+    row["step_ms"] = median * 1e3;
+    row["mbytes_per_step"] = static_cast<double>(bytes) / 1e6;
+    row["gbytes_per_s"] = static_cast<double>(bytes) / median / 1e9;
+    row["read_gbytes_per_s"] = bandwidth / 1e9;
+    row["share_of_read_bandwidth"] = static_cast<double>(bytes) / median / bandwidth;
+    std::cout << row.dump() << std::endl;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace trimtab::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("A decoding step against memory");
+  trimtab::bench::Setup setup;
+  app.add_option("--model", setup.model, "Folder of a checkpoint; `trimtab make-random` makes one")->required();
+  app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
+  app.add_option("--input-tokens", setup.input_tokens)->check(CLI::Range(1, 16384))->capture_default_str();
+  app.add_option("--new-tokens", setup.new_tokens)->check(CLI::Range(2, 1024))->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  if (const absl::Status status = trimtab::bench::Run(setup); !status.ok()) {
+    std::cerr << "decode: " << status.message() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,34 @@
+// Timing and the limits of this machine, measured in the same run as what is held against them.
+#ifndef TRIMTAB_BENCH_MEASURE_H_
+#define TRIMTAB_BENCH_MEASURE_H_
+
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+
+namespace trimtab::bench {
+
+struct Seconds {
+  double median = 0, min = 0, max = 0;
+};
+
+// Calls `body` once to warm up, then at least `repeats` times and until `least_seconds` have passed.
+Seconds Time(absl::FunctionRef<void()> body, int repeats = 7, double least_seconds = 0.5);
+
+// Fused multiply-adds that `threads` threads reach in registers: float operations a second, two per multiply-add.
+double FmaPeak(int threads);
+
+// Bytes a second that `threads` threads read from `bytes` of memory, each its own share, summed with wide loads.
+double ReadBandwidth(int threads, int64_t bytes);
+
+// The plain loop that a mix is held against: out[i] = sum of sets[j][i], over 32-bit words, one thread, results written
+// past the caches. `sets` arrays of `words` each; out has `out_words`, written at the same pace (1 word per
+// words / out_words read of each set). Seconds per pass.
+double PlainLoop(const float* const* sets, int num_sets, int64_t words, float* out, int64_t out_words);
+
+// Words for a person: "AVX3_DL".
+const char* InstructionSet();
+
+}  // namespace trimtab::bench
+
+#endif  // TRIMTAB_BENCH_MEASURE_H_

@@ -1,0 +1,89 @@
+// The mix against a plain loop that reads and writes the same bytes with the same kind of stores. One thread, as the
+// server mixes.
+//
+//   mix [--out N] [--in N] [--matrices N]      one JSON object a line
+#include <iostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "bench/measure.h"
+#include "kernels/backend.h"
+#include "nlohmann/json.hpp"
+
+namespace trimtab::bench {
+namespace {
+
+// `matrices` packed matrices one after the other, all of one set.
+struct Set {
+  Buffer buffer;
+  int64_t stride;  // Bytes from one matrix to the next.
+};
+
+Set MakeSet(Backend& backend, int64_t out, int64_t in, int matrices, Precision precision, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(-1.0f, 1.0f);
+  std::vector<float> w(out * in);
+  for (float& value : w) value = uniform(generator);
+  const int64_t stride = (backend.PackedBytes(out, in, precision) + 63) / 64 * 64;
+  Set set{backend.Allocate(stride * matrices / 4).value(), stride};
+  for (int i = 0; i < matrices; ++i) backend.Pack(w.data(), out, in, precision, set.buffer.raw() + i * stride);
+  return set;
+}
+
+void Run(int64_t out, int64_t in, int matrices) {
+  const std::unique_ptr<Backend> backend = NewCpuBackend(1);
+  struct Case {
+    Precision from, to;
+  };
+  for (const Case& c :
+       {Case{Precision::kFloat32, Precision::kFloat32}, Case{Precision::kBfloat16, Precision::kBfloat16},
+        Case{Precision::kBfloat16, Precision::kInt8}}) {
+    std::vector<Set> sets;
+    for (uint32_t j = 0; j < 5; ++j) sets.push_back(MakeSet(*backend, out, in, matrices, c.from, j));
+    Set mixed = MakeSet(*backend, out, in, matrices, c.to, 9);
+    for (int m = 1; m <= 4; ++m) {
+      const std::vector<float> coefficients(m + 1, 1.0f / static_cast<float>(m + 1));
+      const Seconds ours = Time([&] {
+        std::vector<PackedMatrix> views(m + 1);
+        for (int i = 0; i < matrices; ++i) {
+          for (int j = 0; j <= m; ++j) views[j] = {sets[j].buffer.raw() + i * sets[j].stride, out, in, c.from};
+          backend->MixMatrix(views, coefficients, c.to, mixed.buffer.raw() + i * mixed.stride);
+        }
+      });
+      std::vector<const float*> words;
+      for (int j = 0; j <= m; ++j) words.push_back(sets[j].buffer.data());
+      // int8 writes a byte for every two that bfloat16 reads of a set; its scales are left out of the plain loop.
+      const int64_t read_words = sets[0].stride * matrices / 4;
+      const int64_t out_words = c.to == Precision::kInt8 ? read_words / 2 : read_words;
+      const double plain = PlainLoop(words.data(), m + 1, read_words, mixed.buffer.data(), out_words);
+      const double bytes = static_cast<double>(sets[0].stride * (m + 1) + mixed.stride) * matrices;
+      nlohmann::ordered_json row;
+      row["bench"] = "mix";
+      row["from"] = PrecisionName(c.from);
+      row["to"] = PrecisionName(c.to);
+      row["m"] = m;
+      row["gbytes_per_s"] = bytes / ours.median / 1e9;
+      row["plain_gbytes_per_s"] = bytes / plain / 1e9;
+      row["share_of_plain_loop"] = plain / ours.median;
+      std::cout << row.dump() << std::endl;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace trimtab::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("The mixing kernel against memory");
+  int64_t out = 768, in = 768;
+  int matrices = 72;
+  app.add_option("--out", out)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  app.add_option("--in", in)->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("--matrices", matrices, "Of each set: 72 is all attention of T5-base's encoder and half its decoder's")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  trimtab::bench::Run(out, in, matrices);
+}
