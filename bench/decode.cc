@@ -1,6 +1,6 @@
-// One decoding step at batch 1 against the memory it must read: weights and keys and values once.
+// One decoding step against the memory it must read: weights and keys and values once.
 //
-//   decode --model DIR [--threads N] [--input-tokens N] [--new-tokens N]      one JSON object a line
+//   decode --model DIR [--threads N] [--batch N] [--input-tokens N] [--new-tokens N]      one JSON object a line
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -23,13 +23,14 @@ struct Setup {
   int threads = 2;
   int input_tokens = 512;
   int new_tokens = 64;
+  int batch = 1;
 };
 
 int64_t Bytes(const Backend& backend, const PackedMatrix& w) { return backend.PackedBytes(w.out, w.in, w.precision); }
 
-// What a step at `position` has to read.
+// What a step of `batch` requests at `position` has to read.
 int64_t BytesPerStep(const Backend& backend, const T5Config& config, const T5Weights& weights, int input_tokens,
-                     int position) {
+                     int position, int batch) {
   int64_t bytes = Bytes(backend, weights.lm_head);
   for (const DecoderLayerWeights& layer : weights.decoder) {
     for (const PackedMatrix* w : {&layer.self.q, &layer.self.k, &layer.self.v, &layer.self.o, &layer.cross.q,
@@ -37,14 +38,17 @@ int64_t BytesPerStep(const Backend& backend, const T5Config& config, const T5Wei
       bytes += Bytes(backend, *w);
     }
     if (config.gated) bytes += Bytes(backend, layer.feed_forward.up);
-    bytes += 2 * int64_t{input_tokens + position} * config.inner() * 4;
+    bytes += 2 * int64_t{batch} * (input_tokens + position) * config.inner() * 4;
   }
   return bytes;
 }
 
 // Seconds of each step that only decodes.
-absl::StatusOr<std::vector<double>> StepTimes(Engine& engine, EngineRequest request) {
-  RETURN_IF_ERROR(engine.Admit(std::move(request)));
+absl::StatusOr<std::vector<double>> StepTimes(Engine& engine, EngineRequest request, int batch) {
+  for (int i = 0; i < batch; ++i) {
+    ++request.id;
+    RETURN_IF_ERROR(engine.Admit(request));
+  }
   std::vector<double> times;
   std::vector<EngineEvent> events;
   while (!engine.idle()) {
@@ -52,7 +56,7 @@ absl::StatusOr<std::vector<double>> StepTimes(Engine& engine, EngineRequest requ
     const auto start = std::chrono::steady_clock::now();
     const StepStats stats = engine.Step(&events);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    if (stats.encode_tokens == 0) times.push_back(elapsed.count());
+    if (stats.encode_tokens == 0 && stats.decode_rows == batch) times.push_back(elapsed.count());
   }
   return times;
 }
@@ -69,23 +73,24 @@ absl::Status Run(const Setup& setup) {
         Weighting::Create(clp.mixing, rewards, 1.0, std::vector<double>(rewards, 1.0 / std::max(1, rewards))));
     ASSIGN_OR_RETURN(const auto weights,
                      MixedWeights::Mix(parameters, Coefficients::From(clp.mixing, weighting, {}), backend.get()));
-    EngineOptions limits{.max_rows = 1,
+    EngineOptions limits{.max_rows = setup.batch,
                          .max_input_tokens = setup.input_tokens,
                          .max_new_tokens = setup.new_tokens,
-                         .max_encode_tokens = setup.input_tokens};
+                         .max_encode_tokens = setup.batch * setup.input_tokens};
     ASSIGN_OR_RETURN(const auto engine, NewEngine(checkpoint.config, limits, backend.get()));
     EngineRequest request{1, std::vector<int32_t>(setup.input_tokens, 5), weights, {}};
     request.options.max_new_tokens = request.options.min_new_tokens = setup.new_tokens;
-    ASSIGN_OR_RETURN(std::vector<double> times, StepTimes(*engine, request));
+    ASSIGN_OR_RETURN(std::vector<double> times, StepTimes(*engine, request, setup.batch));
     std::sort(times.begin(), times.end());
     const double median = times[times.size() / 2];
-    const int64_t bytes =
-        BytesPerStep(*backend, checkpoint.config, weights->weights(), setup.input_tokens, setup.new_tokens / 2);
+    const int64_t bytes = BytesPerStep(*backend, checkpoint.config, weights->weights(), setup.input_tokens,
+                                       setup.new_tokens / 2, setup.batch);
     const double bandwidth = ReadBandwidth(setup.threads, std::max<int64_t>(bytes, 64 << 20));
     nlohmann::ordered_json row;
     row["bench"] = "decode";
     row["precision"] = PrecisionName(precision);
     row["threads"] = setup.threads;
+    row["batch"] = setup.batch;
     row["step_ms"] = median * 1e3;
     row["mbytes_per_step"] = static_cast<double>(bytes) / 1e6;
     row["gbytes_per_s"] = static_cast<double>(bytes) / median / 1e9;
@@ -104,6 +109,7 @@ int main(int argc, char** argv) {
   trimtab::bench::Setup setup;
   app.add_option("--model", setup.model, "Folder of a checkpoint; `trimtab make-random` makes one")->required();
   app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
+  app.add_option("--batch", setup.batch)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--input-tokens", setup.input_tokens)->check(CLI::Range(1, 16384))->capture_default_str();
   app.add_option("--new-tokens", setup.new_tokens)->check(CLI::Range(2, 1024))->capture_default_str();
   CLI11_PARSE(app, argc, argv);

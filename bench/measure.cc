@@ -145,7 +145,10 @@ double ReadBandwidth(int threads, int64_t bytes) {
   const int64_t share = bytes / 4 / threads / 1024 * 1024;
   std::vector<Buffer> data(threads);
   std::vector<float> sinks(64 * threads);
-  OnThreads(threads, [&](int t) { data[t] = AllocateHost(share).value(); });
+  OnThreads(threads, [&](int t) {
+    data[t] = AllocateHost(share).value();
+    std::fill(data[t].data(), data[t].data() + share, 1.0f);
+  });
   double best = 0;
   for (int repeat = 0; repeat < 9; ++repeat) {
     const double start = Now();

@@ -44,7 +44,7 @@ class CpuBackend final : public Backend {
       PackPanel(w + p * kPanel * in, in, std::min(kPanel, out - p * kPanel), in, panel.data());
       std::byte* const destination = packed + p * PanelBytes(in, precision);
       if (precision == Precision::kBfloat16) {
-        std::transform(panel.begin(), panel.end(), reinterpret_cast<uint16_t*>(destination), ToBfloat16);
+        kernels_.product.pack_bfloat16(panel.data(), in, reinterpret_cast<uint16_t*>(destination));
       } else {
         MixMatrix({&one, 1}, {&whole, 1}, precision, destination);
       }
@@ -273,15 +273,11 @@ class CpuBackend final : public Backend {
       const Rows block{scores, rows, n};
       FloatProduct({args.q.row(sequence.begin + i) + column, rows, args.q.stride}, dim, keys, n, block);
       for (int64_t r = 0; r < rows; ++r) {
-        if (bias != nullptr) AddBias(bias, sequence.bias.reach, i + r, n, block.row(r));
+        if (bias != nullptr) kernels_.vector.add_bias(bias, sequence.bias.reach, i + r, n, block.row(r));
         kernels_.vector.softmax(block.row(r), n);
       }
       FloatProduct(block, n, values, dim, {args.out.row(sequence.begin + i) + column, rows, args.out.stride});
     }
-  }
-
-  static void AddBias(const float* bias, int64_t reach, int64_t query, int64_t n, float* scores) {
-    for (int64_t key = 0; key < n; ++key) scores[key] += bias[reach + std::clamp(key - query, -reach, reach)];
   }
 
   const CpuKernels& kernels_;

@@ -14,7 +14,8 @@ namespace trimtab {
 
 // Outputs per panel of a packed matrix: panel p holds rows [32 p, 32 p + 32) of W, zero-padded, one after the other:
 //   float32   (in, 32) floats
-//   bfloat16  (in, 32) bfloat16
+//   bfloat16  (in, 32) bfloat16; within 2 v outputs, v floats to a vector, in the order 0, v, 1, v + 1, ...: so that a
+//             vector of 32-bit words widens to two vectors by a shift and a mask
 //   int8      32 scales (float), then (in / 4 rounded up, 32, 4) bytes: w / scale + 128, so that a panel streams in
 //   groups
 //             of four inputs as the multiply-add instructions take them
@@ -52,6 +53,8 @@ struct ProductKernels {
   void (*float32)(Rows x, int64_t depth, const std::byte* panel, int64_t columns, Rows y, Accumulate mode);
   void (*bfloat16)(Rows x, int64_t depth, const std::byte* panel, int64_t columns, Rows y, Accumulate mode);
   void (*int8)(const QuantizedRows& x, int64_t depth, const std::byte* panel, int64_t columns, Rows y, Accumulate mode);
+  // A float32 panel to a bfloat16 panel.
+  void (*pack_bfloat16)(const float* panel, int64_t in, uint16_t* out);
   // Fills row r of `q`.
   void (*quantize)(const float* x, int64_t depth, const QuantizedRows& q, int64_t r);
 };
@@ -60,7 +63,8 @@ struct ProductKernels {
 struct MixKernels {
   void (*float32)(const float* const* sets, const float* coefficients, int num_sets, int64_t n, float* out);
   void (*bfloat16)(const uint16_t* const* sets, const float* coefficients, int num_sets, int64_t n, uint16_t* out);
-  // One panel of float32 or bfloat16 sets to an int8 panel; `scratch` has room for `in` * 32 floats.
+  // One panel of float32 or bfloat16 sets to an int8 panel; `scratch` has room for `in` * 32 floats. Asks for the
+  // panels that follow meanwhile.
   void (*panel_to_int8)(const std::byte* const* sets, Precision precision, const float* coefficients, int num_sets,
                         int64_t in, float* scratch, std::byte* out);
 };
@@ -69,6 +73,8 @@ struct VectorKernels {
   void (*rms_norm)(const float* x, int64_t dim, const float* gain, float epsilon, float* y);
   // out = activation(gate), times `up` unless it is null. out may be gate.
   void (*activate)(Activation activation, const float* gate, const float* up, int64_t n, float* out);
+  // scores[key] += bias[reach + clamp(key - position)] for n keys; `bias` is one head's row of the table.
+  void (*add_bias)(const float* bias, int64_t reach, int64_t position, int64_t n, float* scores);
   // Softmax in place.
   void (*softmax)(float* scores, int64_t n);
   // Heads [first_head, first_head + heads) of one query over its keys; q and out are whole rows. `scores` is scratch

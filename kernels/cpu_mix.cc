@@ -17,44 +17,78 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<float, 16>;
-using DU16 = hn::Rebind<uint16_t, D>;
 using V = hn::Vec<D>;
 constexpr D d;
 constexpr hn::RebindToSigned<D> di;
 constexpr hn::RebindToUnsigned<D> du;
-constexpr DU16 du16;
 constexpr int64_t kLanes = hn::MaxLanes(d);
 
 // Results of this many bytes go past the caches: they would push out more than they are worth.
 constexpr int64_t kStreamBytes = 256 << 10;
 
-HWY_INLINE V LoadWide(const float* p) { return hn::LoadU(d, p); }
-HWY_INLINE V LoadWide(const uint16_t* p) {
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(du16, p))));
+// Two vectors of floats, from or to 2 * kLanes elements: for bfloat16 one vector of words, low and high halves.
+constexpr int64_t kPair = 2 * kLanes;
+struct Pair {
+  V low, high;
+};
+
+HWY_INLINE Pair LoadPair(const float* p) { return {hn::LoadU(d, p), hn::LoadU(d, p + kLanes)}; }
+HWY_INLINE Pair LoadPair(const uint16_t* p) {
+  const auto words = hn::LoadU(du, reinterpret_cast<const uint32_t*>(p));
+  return {hn::BitCast(d, hn::ShiftLeft<16>(words)), hn::BitCast(d, hn::And(words, hn::Set(du, 0xffff0000u)))};
 }
 HWY_INLINE float Widened(float value) { return value; }
 HWY_INLINE float Widened(uint16_t value) { return FromBfloat16(value); }
 
-HWY_INLINE void Narrow(V value, float* out) { hn::StoreU(value, d, out); }
-HWY_INLINE void NarrowStream(V value, float* out) { hn::Stream(value, d, out); }
-// Round to nearest even; the values are finite.
-HWY_INLINE hn::Vec<DU16> Rounded(V value) {
+// Bits whose upper half is the value rounded to nearest even; the values are finite.
+HWY_INLINE hn::Vec<decltype(du)> Rounded(V value) {
   const auto bits = hn::BitCast(du, value);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), odd));
-  return hn::DemoteTo(du16, hn::BitCast(di, rounded));
+  return hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff)));
 }
-HWY_INLINE void Narrow(V value, uint16_t* out) { hn::StoreU(Rounded(value), du16, out); }
-HWY_INLINE void NarrowStream(V value, uint16_t* out) { hn::Stream(Rounded(value), du16, out); }
-HWY_INLINE void Narrow(float value, float* out) { *out = value; }
-HWY_INLINE void Narrow(float value, uint16_t* out) { *out = ToBfloat16(value); }
+HWY_INLINE hn::Vec<decltype(du)> Words(const Pair& pair) {
+  return hn::Or(hn::ShiftRight<16>(Rounded(pair.low)), hn::And(Rounded(pair.high), hn::Set(du, 0xffff0000u)));
+}
+HWY_INLINE void StorePair(const Pair& pair, float* out) {
+  hn::StoreU(pair.low, d, out);
+  hn::StoreU(pair.high, d, out + kLanes);
+}
+HWY_INLINE void StorePair(const Pair& pair, uint16_t* out) {
+  hn::StoreU(Words(pair), du, reinterpret_cast<uint32_t*>(out));
+}
+HWY_INLINE void StreamPair(const Pair& pair, float* out) {
+  hn::Stream(pair.low, d, out);
+  hn::Stream(pair.high, d, out + kLanes);
+}
+HWY_INLINE void StreamPair(const Pair& pair, uint16_t* out) {
+  hn::Stream(Words(pair), du, reinterpret_cast<uint32_t*>(out));
+}
+HWY_INLINE void StoreOne(float value, float* out) { *out = value; }
+HWY_INLINE void StoreOne(float value, uint16_t* out) { *out = ToBfloat16(value); }
 
-// The sum at element i. With kSets > 0 the loop over the sets unrolls.
+// Pages end the processor's own prefetching: ask further ahead.
+constexpr int64_t kAheadBytes = 1024;
 template <int kSets, typename T>
-HWY_INLINE V SumAt(const T* const* sets, const float* coefficients, int num_sets, int64_t i) {
+HWY_INLINE void PrefetchSets(const T* const* sets, int num_sets, int64_t i) {
   const int count = kSets > 0 ? kSets : num_sets;
-  V sum = hn::Mul(hn::Set(d, coefficients[0]), LoadWide(sets[0] + i));
-  for (int j = 1; j < count; ++j) sum = hn::MulAdd(hn::Set(d, coefficients[j]), LoadWide(sets[j] + i), sum);
+  for (int j = 0; j < count; ++j) {
+    const auto* const at = reinterpret_cast<const std::byte*>(sets[j] + i) + kAheadBytes;
+    for (size_t line = 0; line < kPair * sizeof(T); line += 64) hwy::Prefetch(at + line);
+  }
+}
+
+// The sums at elements [i, i + kPair). With kSets > 0 the loop over the sets unrolls.
+template <int kSets, typename T>
+HWY_INLINE Pair SumAt(const T* const* sets, const float* coefficients, int num_sets, int64_t i) {
+  const int count = kSets > 0 ? kSets : num_sets;
+  Pair sum = LoadPair(sets[0] + i);
+  const V first = hn::Set(d, coefficients[0]);
+  sum = {hn::Mul(first, sum.low), hn::Mul(first, sum.high)};
+  for (int j = 1; j < count; ++j) {
+    const V c = hn::Set(d, coefficients[j]);
+    const Pair set = LoadPair(sets[j] + i);
+    sum = {hn::MulAdd(c, set.low, sum.low), hn::MulAdd(c, set.high, sum.high)};
+  }
   return sum;
 }
 
@@ -75,13 +109,16 @@ HWY_NOINLINE void MixElements(const T* const* sets_in, const float* coefficients
   std::copy(sets_in, sets_in + num_sets, sets);
   std::copy(coefficients_in, coefficients_in + num_sets, coefficients);
   int64_t i = 0;
-  const bool can_stream = kLanes * sizeof(T) >= 16 && reinterpret_cast<uintptr_t>(out) % (kLanes * sizeof(T)) == 0;
-  if (can_stream && n * static_cast<int64_t>(sizeof(T)) >= kStreamBytes) {
-    for (; i + kLanes <= n; i += kLanes) NarrowStream(SumAt<kSets>(sets, coefficients, num_sets, i), out + i);
+  const bool aligned = kLanes > 1 && reinterpret_cast<uintptr_t>(out) % (kLanes * 4) == 0;
+  if (aligned && n * static_cast<int64_t>(sizeof(T)) >= kStreamBytes) {
+    for (; i + kPair <= n; i += kPair) {
+      PrefetchSets<kSets>(sets, num_sets, i);
+      StreamPair(SumAt<kSets>(sets, coefficients, num_sets, i), out + i);
+    }
     hwy::FlushStream();
   }
-  for (; i + kLanes <= n; i += kLanes) Narrow(SumAt<kSets>(sets, coefficients, num_sets, i), out + i);
-  for (; i < n; ++i) Narrow(ScalarSumAt(sets, coefficients, num_sets, i), out + i);
+  for (; i + kPair <= n; i += kPair) StorePair(SumAt<kSets>(sets, coefficients, num_sets, i), out + i);
+  for (; i < n; ++i) StoreOne(ScalarSumAt(sets, coefficients, num_sets, i), out + i);
 }
 
 template <typename T>
@@ -105,42 +142,55 @@ void Mix(const T* const* sets, const float* coefficients, int num_sets, int64_t 
 // ---- To int8
 // ---------------------------------------------------------------------------------------------------------
 
-constexpr int kVectors = static_cast<int>(kPanel / kLanes);
+constexpr int kPairs = static_cast<int>(kPanel / kPair);
 
 // The mixed panel in `scratch`, and the largest magnitude of each of its columns in `tops`.
 template <int kSets, typename T>
 HWY_NOINLINE void MixPanel(const T* const* sets, const float* coefficients, int num_sets, int64_t in, float* scratch,
                            float* tops) {
-  V top[kVectors];
-  for (int c = 0; c < kVectors; ++c) top[c] = hn::Zero(d);
+  Pair top[kPairs];
+  for (Pair& pair : top) pair = {hn::Zero(d), hn::Zero(d)};
   for (int64_t k = 0; k < in; ++k) {
-    for (int c = 0; c < kVectors; ++c) {
-      const int64_t i = k * kPanel + c * kLanes;
-      const V sum = SumAt<kSets>(sets, coefficients, num_sets, i);
-      top[c] = hn::Max(top[c], hn::Abs(sum));
-      hn::StoreU(sum, d, scratch + i);
+    for (int p = 0; p < kPairs; ++p) {
+      const int64_t i = k * kPanel + p * kPair;
+      PrefetchSets<kSets>(sets, num_sets, i);
+      const Pair sum = SumAt<kSets>(sets, coefficients, num_sets, i);
+      top[p] = {hn::Max(top[p].low, hn::Abs(sum.low)), hn::Max(top[p].high, hn::Abs(sum.high))};
+      StorePair(sum, scratch + i);
     }
   }
-  for (int c = 0; c < kVectors; ++c) hn::StoreU(top[c], d, tops + c * kLanes);
+  for (int p = 0; p < kPairs; ++p) StorePair(top[p], tops + p * kPair);
 }
 
-// Groups of four inputs, byte-interleaved per output.
-HWY_NOINLINE void QuantizePanel(const float* scratch, int64_t in, const float* inverses, uint8_t* out) {
+// Groups of four inputs, byte-interleaved per output. Asks for the panels that the next mix reads, so that memory does
+// not rest.
+HWY_NOINLINE void QuantizePanel(const float* scratch, int64_t in, const float* inverses, const std::byte* const* next,
+                                int num_sets, int64_t row_bytes, uint8_t* out) {
+  const bool aligned = kLanes > 1 && reinterpret_cast<uintptr_t>(out) % (kLanes * 4) == 0;
   for (int64_t k = 0; k < in; k += 4) {
-    for (int c = 0; c < kVectors; ++c) {
-      const V inverse = hn::LoadU(d, inverses + c * kLanes);
+    for (int j = 0; j < num_sets; ++j) {
+      for (int64_t line = 0; line < 4 * row_bytes; line += 64) hwy::Prefetch(next[j] + k * row_bytes + line);
+    }
+    for (int64_t c = 0; c < kPanel; c += kLanes) {
+      const V inverse = hn::LoadU(d, inverses + c);
       auto four = hn::Zero(du);
       for (int j = 3; j >= 0; --j) {
         auto byte = hn::Set(du, 128);
         if (k + j < in) {
-          const V scaled = hn::Mul(hn::LoadU(d, scratch + (k + j) * kPanel + c * kLanes), inverse);
+          const V scaled = hn::Mul(hn::LoadU(d, scratch + (k + j) * kPanel + c), inverse);
           byte = hn::BitCast(du, hn::Add(hn::NearestInt(scaled), hn::Set(di, 128)));
         }
         four = hn::Or(hn::ShiftLeft<8>(four), byte);
       }
-      hn::StoreU(four, du, reinterpret_cast<uint32_t*>(out + k * kPanel) + c * kLanes);
+      uint32_t* const destination = reinterpret_cast<uint32_t*>(out + k * kPanel) + c;
+      if (aligned) {
+        hn::Stream(four, du, destination);
+      } else {
+        hn::StoreU(four, du, destination);
+      }
     }
   }
+  hwy::FlushStream();
 }
 
 template <typename T>
@@ -176,7 +226,10 @@ void PanelToInt8(const std::byte* const* sets, Precision precision, const float*
     inverses[c] = zero ? 0.0f : 127.0f / tops[c];
     scales[c] = zero ? 0.0f : tops[c] / 127.0f;
   }
-  QuantizePanel(scratch, in, inverses, reinterpret_cast<uint8_t*>(out + kScaleBytes));
+  const std::byte* next[kMaxSets];
+  for (int j = 0; j < num_sets; ++j) next[j] = sets[j] + PanelBytes(in, precision);
+  QuantizePanel(scratch, in, inverses, next, num_sets, PanelBytes(1, precision),
+                reinterpret_cast<uint8_t*>(out + kScaleBytes));
 }
 
 MixKernels MixTable() { return {Mix<float>, Mix<uint16_t>, PanelToInt8}; }

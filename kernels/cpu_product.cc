@@ -62,13 +62,22 @@ void RunTiles(int64_t rows, int64_t columns, const Tile& tile) {
 }
 
 // Few rows: the weights come from memory, and are asked for early.
-constexpr int kStreamedRows = 4;
+constexpr int kStreamedRows = 12;
 constexpr int64_t kPrefetchBytes = 4096;
 template <typename T>
 HWY_INLINE void Prefetch(const T* w) {
   hwy::Prefetch(reinterpret_cast<const uint8_t*>(w) + kPrefetchBytes);
   if constexpr (sizeof(T) == 4 || sizeof(T) == 1)
     hwy::Prefetch(reinterpret_cast<const uint8_t*>(w) + kPrefetchBytes + 64);
+}
+
+// The lines a tile will write are fetched while it computes.
+template <int kRows>
+HWY_INLINE void PrefetchOutputs(Rows y, int64_t row, int64_t column) {
+  if constexpr (kRows <= kStreamedRows / 2) return;
+  for (int r = 0; r < kRows; ++r) {
+    for (int64_t c = 0; c < kColumns; c += 16) __builtin_prefetch(y.row(row + r) + column + c, 1);
+  }
 }
 
 // Stores one vector of results at `out`, of which `room` elements may be written.
@@ -85,23 +94,39 @@ HWY_INLINE void Put(V value, float* out, int64_t room, Accumulate mode) {
 // ---- float32 and bfloat16
 // --------------------------------------------------------------------------------------------
 
+static_assert(kVectors == 2);
+
 struct Float32Weights {
   using T = float;
-  static HWY_INLINE V Load(const float* p) { return hn::LoadU(d, p); }
+  static HWY_INLINE void Load(const float* p, V& first, V& second) {
+    first = hn::LoadU(d, p);
+    second = hn::LoadU(d, p + kLanes);
+  }
 };
 
 struct Bfloat16Weights {
   using T = uint16_t;
-  static HWY_INLINE V Load(const uint16_t* p) {
-    const hn::Rebind<uint16_t, D> du16;
-    return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(du16, p))));
+  static HWY_INLINE void Load(const uint16_t* p, V& first, V& second) {
+    const auto words = hn::LoadU(du, reinterpret_cast<const uint32_t*>(p));
+    first = hn::BitCast(d, hn::ShiftLeft<16>(words));
+    second = hn::BitCast(d, hn::And(words, hn::Set(du, 0xffff0000u)));
   }
 };
+
+void PackBfloat16(const float* panel, int64_t in, uint16_t* out) {
+  for (int64_t group = 0; group < in * kPanel; group += kColumns) {
+    for (int64_t i = 0; i < kLanes; ++i) {
+      out[group + 2 * i] = ToBfloat16(panel[group + i]);
+      out[group + 2 * i + 1] = ToBfloat16(panel[group + kLanes + i]);
+    }
+  }
+}
 
 template <typename Weights>
 struct FloatTile {
   template <int kRows>
   HWY_INLINE void Run(int64_t row, int64_t column) const {
+    PrefetchOutputs<kRows>(y, row, column);
     V sum[kRows][kVectors];
     TRIMTAB_UNROLL
     for (int r = 0; r < kRows; ++r) {
@@ -113,8 +138,7 @@ struct FloatTile {
     for (int64_t k = 0; k < depth; ++k, w += kPanel) {
       if constexpr (kRows <= kStreamedRows) Prefetch(w);
       V weights[kVectors];
-      TRIMTAB_UNROLL
-      for (int c = 0; c < kVectors; ++c) weights[c] = Weights::Load(w + c * kLanes);
+      Weights::Load(w, weights[0], weights[1]);
       TRIMTAB_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const V broadcast = hn::Set(d, x0[r * x.stride + k]);
@@ -230,6 +254,7 @@ constexpr int kInt8TileRows = kTileRows;
 struct Int8Tile : Int8TileBase {
   template <int kRows>
   HWY_INLINE void Run(int64_t row, int64_t column) const {
+    PrefetchOutputs<kRows>(y, row, column);
     __m512i sum[kRows][kVectors];
     TRIMTAB_UNROLL
     for (int r = 0; r < kRows; ++r) {
@@ -348,7 +373,7 @@ void Int8Product(const QuantizedRows& x, int64_t depth, const std::byte* panel, 
                                         Int8Tile{{x, (depth + 3) / 4, scales, weights, columns, y, mode}});
 }
 
-ProductKernels ProductTable() { return {Float32Product, Bfloat16Product, Int8Product, QuantizeRow}; }
+ProductKernels ProductTable() { return {Float32Product, Bfloat16Product, Int8Product, PackBfloat16, QuantizeRow}; }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

@@ -120,6 +120,27 @@ void Softmax(float* scores, int64_t n) {
   for (; i < n; ++i) scores[i] *= scale;
 }
 
+void AddConstant(float value, int64_t begin, int64_t end, float* scores) {
+  const V values = hn::Set(d, value);
+  int64_t i = begin;
+  for (; i + kLanes <= end; i += kLanes) hn::StoreU(hn::Add(hn::LoadU(d, scores + i), values), d, scores + i);
+  for (; i < end; ++i) scores[i] += value;
+}
+
+// Clamping the distance makes three stretches of keys: far before, near, far behind.
+void AddBias(const float* bias, int64_t reach, int64_t position, int64_t n, float* scores) {
+  const int64_t begin = std::clamp<int64_t>(position - reach, 0, n);
+  const int64_t end = std::clamp<int64_t>(position + reach, begin, n);
+  AddConstant(bias[0], 0, begin, scores);
+  const float* const near = bias + reach - position;
+  int64_t i = begin;
+  for (; i + kLanes <= end; i += kLanes) {
+    hn::StoreU(hn::Add(hn::LoadU(d, scores + i), hn::LoadU(d, near + i)), d, scores + i);
+  }
+  for (; i < end; ++i) scores[i] += near[i];
+  AddConstant(bias[2 * reach], end, n, scores);
+}
+
 // Keys and values are walked in blocks that stay in the first cache while each head takes its part, and are asked for a
 // block ahead.
 constexpr int32_t kKeyBlock = 16;
@@ -181,8 +202,7 @@ void AttendHeads(const float* q, const DecodeQuery& query, int32_t first_head, i
   for (int32_t h = 0; h < heads; ++h) {
     float* const line = scores + int64_t{h} * length;
     if (query.bias.table != nullptr) {
-      const float* const bias = query.bias.table + (first_head + h) * (2 * int64_t{reach} + 1) + reach;
-      for (int32_t key = 0; key < length; ++key) line[key] += bias[std::clamp(key - query.position, -reach, reach)];
+      AddBias(query.bias.table + (first_head + h) * (2 * int64_t{reach} + 1), reach, query.position, length, line);
     }
     Softmax(line, length);
   }
@@ -197,7 +217,7 @@ void AttendHeads(const float* q, const DecodeQuery& query, int32_t first_head, i
   }
 }
 
-VectorKernels VectorTable() { return {RmsNorm, Activate, Softmax, AttendHeads}; }
+VectorKernels VectorTable() { return {RmsNorm, Activate, AddBias, Softmax, AttendHeads}; }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

@@ -13,8 +13,8 @@
 
 namespace trimtab {
 
-// Zeroed host memory, 64-byte aligned. Large blocks ask for huge pages: weights are streamed, and small pages would
-// cost a fifth of the bandwidth. ResourceExhausted when there is none.
+// Zeroed host memory, 64-byte aligned. Large blocks ask for huge pages: weights are streamed, and
+// small pages would cost a fifth of the bandwidth. ResourceExhausted when there is none.
 inline absl::StatusOr<Buffer> AllocateHost(int64_t elements) {
   constexpr size_t kHugePage = size_t{2} << 20;
   const size_t wanted = static_cast<size_t>(elements) * sizeof(float) + 1;

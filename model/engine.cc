@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/decoder.h"
+#include "model/drafter.h"
 #include "model/encoder_pass.h"
 #include "model/kv_slots.h"
 #include "model/lanes.h"
@@ -20,12 +23,17 @@ struct Active {
   EngineRequest request;
   std::unique_ptr<Search> search;
   std::unique_ptr<CrossAttention> cross;
-  std::vector<int32_t> slots;  // slots[i] holds the past of search->rows()[i]; the rest is spare. One per beam.
-  int32_t position = 0;        // Of the next token.
-  size_t reported = 0;         // Settled tokens already sent as events.
+  std::vector<int32_t> slots;        // slots[i] holds the past of search->rows()[i]; the rest is spare. One per beam.
+  int32_t position = 0;              // Of the next token.
+  std::optional<Drafter> drafter;    // Of a request that writes one token at a time.
+  std::span<const int32_t> drafted;  // In the step at hand.
+  size_t reported = 0;               // Settled tokens already sent as events.
 
   const T5Weights* weights() const { return &request.weights->weights(); }
 };
+
+// Rows of a step that guesses may fill up to: about what the weights, once read, serve at no further cost.
+constexpr int32_t kRowsWithDrafts = 12;
 
 // Follows a step of the search: each hypothesis continues the past of its parent. The first child of a parent keeps
 // its slot, further ones get a copy in a slot nobody continues.
@@ -65,7 +73,7 @@ class ContinuousEngine final : public Engine {
     kv_ = std::make_unique<KvSlots>(std::move(kv));
     ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, options_.max_encode_tokens, math_.backend()));
     encoder_activations_ = std::make_unique<Activations>(std::move(activations));
-    ASSIGN_OR_RETURN(decoder_, Decoder::Create(math_, options_.max_rows, kv_.get()));
+    ASSIGN_OR_RETURN(decoder_, Decoder::Create(math_, std::max(options_.max_rows, kRowsWithDrafts), kv_.get()));
     return absl::OkStatus();
   }
 
@@ -81,7 +89,12 @@ class ContinuousEngine final : public Engine {
   void BeginEncoding();
   void AdvanceEncoding(StepStats* stats, std::vector<EngineEvent>* events);
   void Decode(StepStats* stats, std::vector<EngineEvent>* events);
-  // Moves the search on and reports; true when the request is finished.
+  void AddRows(const Active& active);
+  // No more than `spare` rows; how many it added.
+  int32_t AddDraft(Active& active, int32_t spare);
+  // Takes the logits of an active's rows, its draft's last; true when the request is finished.
+  bool Follow(Active& active, float* logits, StepStats* stats, std::vector<EngineEvent>* events);
+  // Moves the search on by one token and reports; true when the request is finished.
   bool Advance(Active& active, float* logits, std::vector<EngineEvent>* events);
   void Leave(Active& active);
 
@@ -132,6 +145,7 @@ absl::Status ContinuousEngine::Admit(EngineRequest request) {
   active->search = NewSearch(request.options, math_.config());
   for (int32_t i = 0; i < beams; ++i) active->slots.push_back(kv_->Acquire());
   active->request = std::move(request);
+  if (beams == 1) active->drafter.emplace(active->request.input_ids, options_.max_draft_tokens);
   arrived_.push_back(std::move(active));
   return absl::OkStatus();
 }
@@ -208,19 +222,20 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
   for (size_t i = 0; i < decoding_.size(); ++i) {
     const Active& active = *decoding_[i];
     if (i == 0 || active.weights() != decoding_[i - 1]->weights()) ++stats->lanes;
-    const std::span<const Search::Row> hypotheses = active.search->rows();
-    for (size_t h = 0; h < hypotheses.size(); ++h) {
-      rows_.push_back({active.weights(), hypotheses[h].token, active.position, active.slots[h], active.cross.get()});
-    }
+    stats->decode_rows += static_cast<int32_t>(active.search->rows().size());
   }
-  stats->decode_rows = static_cast<int32_t>(rows_.size());
+  int32_t spare = std::max(0, kRowsWithDrafts - stats->decode_rows);
+  for (const auto& active : decoding_) {
+    AddRows(*active);
+    spare -= AddDraft(*active, spare);
+  }
   const Rows logits = decoder_->Step(rows_);
   float* next = math_.backend()->OnHost(logits.data, logits.count * logits.stride);
   size_t kept = 0;
   for (size_t i = 0; i < decoding_.size(); ++i) {
-    const size_t hypotheses = decoding_[i]->search->rows().size();
-    const bool finished = Advance(*decoding_[i], next, events);
-    next += hypotheses * logits.stride;
+    const size_t rows = decoding_[i]->search->rows().size() + decoding_[i]->drafted.size();
+    const bool finished = Follow(*decoding_[i], next, stats, events);
+    next += rows * logits.stride;
     if (finished) {
       Leave(*decoding_[i]);
     } else if (kept++ != i) {
@@ -228,6 +243,39 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
     }
   }
   decoding_.resize(kept);
+}
+
+void ContinuousEngine::AddRows(const Active& active) {
+  const std::span<const Search::Row> hypotheses = active.search->rows();
+  for (size_t h = 0; h < hypotheses.size(); ++h) {
+    rows_.push_back({active.weights(), hypotheses[h].token, active.position, active.slots[h], active.cross.get()});
+  }
+}
+
+int32_t ContinuousEngine::AddDraft(Active& active, int32_t spare) {
+  active.drafted = {};
+  if (!active.drafter.has_value()) return 0;
+  const int32_t left = active.request.options.max_new_tokens - active.position - 1;
+  active.drafted = active.drafter->Propose(active.search->settled(), std::min(spare, left));
+  int32_t position = active.position;
+  for (int32_t token : active.drafted) {
+    rows_.push_back({active.weights(), token, ++position, active.slots[0], active.cross.get()});
+  }
+  return static_cast<int32_t>(active.drafted.size());
+}
+
+bool ContinuousEngine::Follow(Active& active, float* logits, StepStats* stats, std::vector<EngineEvent>* events) {
+  const auto drafted = static_cast<int32_t>(active.drafted.size());
+  int32_t accepted = 0;
+  bool finished = Advance(active, logits, events);
+  while (!finished && accepted < drafted && active.search->rows()[0].token == active.drafted[accepted]) {
+    ++accepted;
+    finished = Advance(active, logits + int64_t{accepted} * math_.config().vocab_size, events);
+  }
+  if (drafted > 0) active.drafter->Learn(drafted, accepted);
+  stats->draft_tokens += drafted;
+  stats->draft_accepted += accepted;
+  return finished;
 }
 
 bool ContinuousEngine::Advance(Active& active, float* logits, std::vector<EngineEvent>* events) {

@@ -106,6 +106,8 @@ Metrics::Metrics(Registry& r)
       batch_steps(Counters(r, "batch_steps_total", "Engine steps by phase; one step may do both.")),
       encode_steps(batch_steps.Add({{"phase", "encode"}})),
       decode_steps(batch_steps.Add({{"phase", "decode"}})),
+      draft_tokens(OneCounter(r, "draft_tokens_total", "Tokens guessed from the article and tried.")),
+      draft_tokens_accepted(OneCounter(r, "draft_tokens_accepted_total", "Guesses that were right: steps saved.")),
       cache_hits(OneCounter(r, "mix_cache_hits_total", "Requests whose mixed weights were resident.")),
       cache_misses(OneCounter(r, "mix_cache_misses_total", "Requests that caused a mix.")),
       cache_coalesced(OneCounter(r, "mix_coalesced_total", "Requests served by a mix that another request caused.")),

@@ -59,6 +59,8 @@ struct Metrics {
   prometheus::Family<prometheus::Counter>& batch_steps;  // batch_steps_total{phase}
   prometheus::Counter& encode_steps;
   prometheus::Counter& decode_steps;
+  prometheus::Counter& draft_tokens;           // draft_tokens_total
+  prometheus::Counter& draft_tokens_accepted;  // draft_tokens_accepted_total
 
   // The mixed-weight cache.
   prometheus::Counter& cache_hits;          // mix_cache_hits_total

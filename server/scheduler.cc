@@ -174,6 +174,8 @@ void Scheduler::Impl::Step() {
     metrics->decode_steps.Increment();
     metrics->batch_size.Observe(stats.decode_rows);
     metrics->batch_lanes.Observe(stats.lanes);
+    metrics->draft_tokens.Increment(stats.draft_tokens);
+    metrics->draft_tokens_accepted.Increment(stats.draft_accepted);
   }
   const absl::Time now = absl::Now();
   for (EngineEvent& event : events) Deliver(event, now);

@@ -74,6 +74,7 @@ class Batch {
     EngineOptions engine;
     engine.max_rows = std::max(options_.batch_rows, generation_.num_beams);
     engine.max_input_tokens = options_.max_input_tokens;
+    engine.max_draft_tokens = options_.draft_tokens;
     engine.max_new_tokens = generation_.max_new_tokens;
     engine.max_encode_tokens = std::max(engine.max_encode_tokens, options_.max_input_tokens);
     ASSIGN_OR_RETURN(engine_, NewEngine(checkpoint.config, engine, backend_.get()));

@@ -15,6 +15,7 @@ struct OfflineOptions {
   std::string model;                  // Checkpoint folder.
   std::string device = "cpu";         // As trimtabd's.
   std::string precision = "float32";  // Likewise.
+  int draft_tokens = 7;               // Likewise.
   int threads = 0;                    // 0: one per core.
   int batch_rows = 32;                // Sequences decoded together.
   int max_input_tokens = 512;         // Longer articles are cut.

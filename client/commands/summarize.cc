@@ -175,6 +175,8 @@ void AddOfflineFlags(CLI::App& app, SummarizeFlags& f) {
   add("--input", f.input, "FILE",
       "Articles as JSON lines {\"id\", \"document\"}, - for standard input; else --article");
   add("--device", f.engine.device, "NAME", "cpu or reference")->check(CLI::IsMember({"cpu", "reference"}));
+  add("--draft-tokens", f.engine.draft_tokens, "N", "Tokens guessed from the article per step; changes only the speed")
+      ->check(CLI::Range(0, 11));
   add("--precision", f.engine.precision, "NAME", "float32, bfloat16 or int8")
       ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));
   add("--threads", f.engine.threads, "N", "0: one per core")->check(CLI::Range(0, 1024));

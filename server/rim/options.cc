@@ -146,6 +146,9 @@ class Flags {
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 50));
     Add("max-batch-rows", o_.max_batch_rows, "N", "Sequences decoded together; a beam search takes one per beam")
         ->check(CLI::Range(1, 4096));
+    Add("draft-tokens", o_.draft_tokens, "N",
+        "Tokens guessed from the article and tried per request and step; changes speed, never the text")
+        ->check(CLI::Range(0, 11));
     Add("max-queue", o_.max_queue, "N", "Requests that may wait; one more is refused with RESOURCE_EXHAUSTED")
         ->check(CLI::Range(1, 1 << 20));
     Add("max-input-tokens", o_.max_input_tokens, "N", "Longer articles are cut to this many tokens")

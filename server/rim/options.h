@@ -41,6 +41,8 @@ struct ServerOptions {
   // Reward weights and the reference's share snap to multiples of 2^-bits, 1 to 20. Fewer bits: more cache hits.
   int grid_bits_w = 20;
   int grid_bits_beta = 20;
+  // Tokens guessed from the article and tried per request and step; 0: none. Changes speed, never the text.
+  int draft_tokens = 7;
   // Pins the one execution path whose bits repeat: a request gets the same answer alone and in any batch. Dense, the
   // only path today, is that path.
   bool deterministic = false;

@@ -38,6 +38,7 @@ RequestLimits LimitsOf(const ServerOptions& options) {
 EngineOptions EngineOptionsOf(const ServerOptions& options) {
   EngineOptions engine;
   engine.max_rows = options.max_batch_rows;
+  engine.max_draft_tokens = options.draft_tokens;
   engine.max_input_tokens = options.max_input_tokens;
   engine.max_new_tokens = options.max_new_tokens;
   engine.max_encode_tokens = std::max(engine.max_encode_tokens, options.max_input_tokens);

@@ -115,6 +115,48 @@ TEST_P(EnginePrecisionTest, EveryRequestGetsTheSameBitsAloneAndInAnyBatch) {
   for (const EngineRequest& request : requests) ExpectSame(together[request.id], alone[request.id]);
 }
 
+// Articles that hold what the model writes, so that guesses come true; and guesses that never do.
+TEST_P(EnginePrecisionTest, DraftsChangeTheNumberOfStepsAndNoBit) {
+  std::vector<EngineRequest> requests = ManyRequests(48);
+  std::map<uint64_t, Generation> plain;
+  for (EngineRequest& request : requests) {
+    ASSERT_OK_AND_ASSIGN(Generation first, Generate(*engine_, request));
+    // Feeding the output back in gives texts that share stretches with their article, by the model's own habits.
+    for (int round = 0; round < 3; ++round) {
+      request.input_ids.insert(request.input_ids.begin(), first.tokens.begin(), first.tokens.end());
+      request.input_ids.resize(std::min<size_t>(request.input_ids.size(), 64));
+      ASSERT_OK_AND_ASSIGN(first, Generate(*engine_, request));
+    }
+    plain[request.id] = std::move(first);
+  }
+  const EngineOptions limits{
+      .max_rows = 16, .max_input_tokens = 64, .max_new_tokens = 24, .max_encode_tokens = 100, .max_draft_tokens = 5};
+  Restart(limits);
+  int accepted = 0, rejected = 0;
+  size_t next = 0, done = 0;
+  std::vector<EngineEvent> events;
+  std::map<uint64_t, std::vector<int32_t>> streamed;
+  while (done < requests.size()) {
+    while (next < requests.size() && engine_->free_rows() >= requests[next].options.num_beams && next < done + 4) {
+      ASSERT_OK(engine_->Admit(requests[next++]));
+    }
+    events.clear();
+    const StepStats stats = engine_->Step(&events);
+    accepted += stats.draft_accepted;
+    rejected += stats.draft_tokens - stats.draft_accepted;
+    for (EngineEvent& event : events) {
+      if (event.kind == EngineEvent::Kind::kToken) streamed[event.id].push_back(event.token);
+      if (event.kind != EngineEvent::Kind::kFinished) continue;
+      ++done;
+      ExpectSame(event.generation, plain[event.id]);
+      if (requests[event.id - 1].options.num_beams > 1) continue;
+      EXPECT_EQ(streamed[event.id], plain[event.id].tokens);
+    }
+  }
+  EXPECT_GT(accepted, 20) << "no guess came true: the test shows nothing";
+  EXPECT_GT(rejected, 20) << "no guess was wrong: the test shows nothing";
+}
+
 TEST_F(EngineTest, AnArrivingArticleIsEncodedLayerByLayerWhileOthersDecode) {
   ASSERT_OK(engine_->Admit(Request(1, 0, 10)));
   std::vector<EngineEvent> events;

@@ -83,7 +83,9 @@ TEST(MetricsTest, ExportsTheDocumentedSeries) {
                                             "trimtab_mix_duration_seconds",
                                             "trimtab_params_version",
                                             "trimtab_params_info",
-                                            "trimtab_build_info"};
+                                            "trimtab_build_info",
+                                            "trimtab_draft_tokens_accepted_total",
+                                            "trimtab_draft_tokens_total"};
   EXPECT_EQ(names, documented);
 }
 
