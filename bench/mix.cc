@@ -64,6 +64,7 @@ void Run(int64_t out, int64_t in, int matrices) {
       row["from"] = PrecisionName(c.from);
       row["to"] = PrecisionName(c.to);
       row["m"] = m;
+      row["seconds"] = ours.median;
       row["gbytes_per_s"] = bytes / ours.median / 1e9;
       row["plain_gbytes_per_s"] = bytes / plain / 1e9;
       row["share_of_plain_loop"] = plain / ours.median;

@@ -46,7 +46,7 @@ absl::Status CheckPieces(const ModelProto& model) {
 class TrieWalk {
  public:
   TrieWalk(absl::string_view units, size_t num_values) : num_values_(num_values), units_(units.size() / 4) {
-    std::memcpy(units_.data(), units.data(), units_.size() * 4);
+    if (!units_.empty()) std::memcpy(units_.data(), units.data(), units_.size() * 4);
   }
 
   absl::Status Check() {

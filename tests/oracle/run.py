@@ -30,18 +30,22 @@ MAX_GAP = 1e-4
 BATCH = 16
 
 
-def stanzas():
-    """(package, description) of every English description in the apt lists."""
+def raw_stanzas():
     for path in sorted(glob.glob("/var/lib/apt/lists/*Translation-en*")):
         text = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", path], capture_output=True, check=True).stdout
-        for stanza in text.decode("utf-8").split("\n\n"):
-            lines = stanza.split("\n")
-            package = next((line[9:] for line in lines if line.startswith("Package: ")), None)
-            start = next((i for i, line in enumerate(lines) if line.startswith("Description-en: ")), None)
-            if package is None or start is None:
-                continue
-            body = [line[1:] for line in lines[start + 1:] if line.startswith(" ")]
-            yield package, "\n".join("" if line == "." else line for line in body)
+        yield from text.decode("utf-8").split("\n\n")
+
+
+def stanzas():
+    """(package, description) of every English description in the apt lists."""
+    for stanza in raw_stanzas():
+        lines = stanza.split("\n")
+        package = next((line[9:] for line in lines if line.startswith("Package: ")), None)
+        start = next((i for i, line in enumerate(lines) if line.startswith("Description-en: ")), None)
+        if package is None or start is None:
+            continue
+        body = [line[1:] for line in lines[start + 1:] if line.startswith(" ")]
+        yield package, "\n".join("" if line == "." else line for line in body)
 
 
 def descriptions(count):
