@@ -18,19 +18,44 @@
 namespace trimtab {
 namespace {
 
+// A model that reads the article of a request, and what it made of it.
+struct Reader {
+  std::shared_ptr<const MixedWeights> weights;
+  float coefficient;  // Of its logits.
+  std::unique_ptr<CrossAttention> cross;
+};
+
 // One request inside the engine, from admission to its last token.
 struct Active {
   EngineRequest request;
   std::unique_ptr<Search> search;
-  std::unique_ptr<CrossAttention> cross;
-  std::vector<int32_t> slots;        // slots[i] holds the past of search->rows()[i]; the rest is spare. One per beam.
+  std::vector<Reader> readers;  // One, or the experts.
+  // With one reader: slots[i] holds the past of search->rows()[i]; the rest is spare. One per beam. Else one per
+  // reader.
+  std::vector<int32_t> slots;
   int32_t position = 0;              // Of the next token.
   std::optional<Drafter> drafter;    // Of a request that writes one token at a time.
   std::span<const int32_t> drafted;  // In the step at hand.
   size_t reported = 0;               // Settled tokens already sent as events.
 
-  const T5Weights* weights() const { return &request.weights->weights(); }
+  // Of its first rows.
+  const T5Weights* weights() const { return &readers[0].weights->weights(); }
+  bool mixes_logits() const { return readers.size() > 1; }
+  // In a step, but for its draft.
+  int32_t plain_rows() const { return static_cast<int32_t>(mixes_logits() ? readers.size() : search->rows().size()); }
 };
+
+// Rows that a request needs.
+int32_t RowsOf(const EngineRequest& request) {
+  return request.experts.empty() ? request.options.num_beams : static_cast<int32_t>(request.experts.size());
+}
+
+std::vector<Reader> ReadersOf(const EngineRequest& request) {
+  std::vector<Reader> readers;
+  if (request.experts.empty()) readers.push_back({request.weights, 1.0f, nullptr});
+  for (const LogitExpert& expert : request.experts) readers.push_back({expert.weights, expert.coefficient, nullptr});
+  return readers;
+}
 
 // Rows of a step that guesses may fill up to: about what the weights, once read, serve at no further cost.
 constexpr int32_t kRowsWithDrafts = 12;
@@ -40,7 +65,7 @@ constexpr int32_t kRowsWithDrafts = 12;
 void FollowParents(Active& active, KvSlots& kv, Backend* backend) {
   const std::span<const Search::Row> rows = active.search->rows();
   std::vector<int32_t>& slots = active.slots;
-  if (slots.size() == 1) return;
+  if (slots.size() == 1 || active.mixes_logits()) return;
   std::vector<int32_t> next(rows.size(), -1);
   std::vector<bool> taken(slots.size(), false);
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -60,6 +85,17 @@ void FollowParents(Active& active, KvSlots& kv, Backend* backend) {
   }
   next.insert(next.end(), spare.begin(), spare.end());
   slots = std::move(next);
+}
+
+// The readers' logits, (vocab_size) each in their order, to their mixture in the first row.
+void MixLogits(const Active& active, int64_t vocab_size, float* logits) {
+  for (int64_t i = 0; i < vocab_size; ++i) {
+    float sum = active.readers[0].coefficient * logits[i];
+    for (size_t j = 1; j < active.readers.size(); ++j) {
+      sum += active.readers[j].coefficient * logits[static_cast<int64_t>(j) * vocab_size + i];
+    }
+    logits[i] = sum;
+  }
 }
 
 class ContinuousEngine final : public Engine {
@@ -130,22 +166,35 @@ absl::Status ContinuousEngine::Check(const EngineRequest& request) const {
           absl::StrCat("input token ", id, " is not below the vocabulary's ", vocab_size));
     }
   }
+  const int64_t experts = static_cast<int64_t>(request.experts.size());
+  if (experts > 0 && request.options.num_beams > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_beams is ", request.options.num_beams, "; expected 1 where logits are mixed"));
+  }
+  if (experts * length > options_.max_encode_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(experts, " experts read ", length,
+                                                   " tokens each; the engine encodes ", options_.max_encode_tokens,
+                                                   " at once: use fewer"));
+  }
   return ValidateGenerationOptions(request.options, vocab_size);
 }
 
 absl::Status ContinuousEngine::Admit(EngineRequest request) {
   RETURN_IF_ERROR(Check(request));
-  const int32_t beams = request.options.num_beams;
-  if (beams > free_rows()) {
-    return absl::ResourceExhaustedError(absl::StrCat("request needs ", beams, " rows; ", free_rows(), " are free"));
+  const int32_t rows = RowsOf(request);
+  if (rows > free_rows()) {
+    return absl::ResourceExhaustedError(absl::StrCat("request needs ", rows, " rows; ", free_rows(), " are free"));
   }
   auto active = std::make_unique<Active>();
-  ASSIGN_OR_RETURN(active->cross, CrossAttention::Create(math_.config(), static_cast<int32_t>(request.input_ids.size()),
-                                                         math_.backend()));
+  active->readers = ReadersOf(request);
+  const auto length = static_cast<int32_t>(request.input_ids.size());
+  for (Reader& reader : active->readers) {
+    ASSIGN_OR_RETURN(reader.cross, CrossAttention::Create(math_.config(), length, math_.backend()));
+  }
   active->search = NewSearch(request.options, math_.config());
-  for (int32_t i = 0; i < beams; ++i) active->slots.push_back(kv_->Acquire());
+  for (int32_t i = 0; i < rows; ++i) active->slots.push_back(kv_->Acquire());
   active->request = std::move(request);
-  if (beams == 1) active->drafter.emplace(active->request.input_ids, options_.max_draft_tokens);
+  if (rows == 1) active->drafter.emplace(active->request.input_ids, options_.max_draft_tokens);
   arrived_.push_back(std::move(active));
   return absl::OkStatus();
 }
@@ -167,7 +216,7 @@ void ContinuousEngine::Cancel(uint64_t id) {
   const auto found = std::find_if(encoding_.begin(), encoding_.end(), is_it);
   if (found == encoding_.end()) return;
   Leave(**found);
-  pass_cross_.push_back(std::move((*found)->cross));  // The pass still writes to it.
+  for (Reader& reader : (*found)->readers) pass_cross_.push_back(std::move(reader.cross));  // The pass still writes.
   found->reset();
 }
 
@@ -182,18 +231,21 @@ StepStats ContinuousEngine::Step(std::vector<EngineEvent>* events) {
 void ContinuousEngine::BeginEncoding() {
   int64_t tokens = 0;
   while (!arrived_.empty()) {
-    tokens += static_cast<int64_t>(arrived_.front()->request.input_ids.size());
+    const Active& next = *arrived_.front();
+    tokens += static_cast<int64_t>(next.request.input_ids.size() * next.readers.size());
     if (tokens > options_.max_encode_tokens) break;
     encoding_.push_back(std::move(arrived_.front()));
     arrived_.pop_front();
   }
-  std::stable_sort(encoding_.begin(), encoding_.end(),
-                   [](const auto& a, const auto& b) { return std::less<>()(a->weights(), b->weights()); });
   std::vector<EncoderInput> inputs;
   for (const auto& active : encoding_) {
-    inputs.push_back({active->request.input_ids, active->weights(), active->cross.get()});
-    pass_weights_.push_back(active->request.weights);
+    for (const Reader& reader : active->readers) {
+      inputs.push_back({active->request.input_ids, &reader.weights->weights(), reader.cross.get()});
+      pass_weights_.push_back(reader.weights);
+    }
   }
+  std::stable_sort(inputs.begin(), inputs.end(),
+                   [](const EncoderInput& a, const EncoderInput& b) { return std::less<>()(a.weights, b.weights); });
   pass_ = std::make_unique<EncoderPass>(math_, inputs, encoder_activations_.get());
 }
 
@@ -222,7 +274,7 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
   for (size_t i = 0; i < decoding_.size(); ++i) {
     const Active& active = *decoding_[i];
     if (i == 0 || active.weights() != decoding_[i - 1]->weights()) ++stats->lanes;
-    stats->decode_rows += static_cast<int32_t>(active.search->rows().size());
+    stats->decode_rows += active.plain_rows();
   }
   int32_t spare = std::max(0, kRowsWithDrafts - stats->decode_rows);
   for (const auto& active : decoding_) {
@@ -233,7 +285,7 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
   float* next = math_.backend()->OnHost(logits.data, logits.count * logits.stride);
   size_t kept = 0;
   for (size_t i = 0; i < decoding_.size(); ++i) {
-    const size_t rows = decoding_[i]->search->rows().size() + decoding_[i]->drafted.size();
+    const int64_t rows = decoding_[i]->plain_rows() + static_cast<int64_t>(decoding_[i]->drafted.size());
     const bool finished = Follow(*decoding_[i], next, stats, events);
     next += rows * logits.stride;
     if (finished) {
@@ -247,8 +299,10 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
 
 void ContinuousEngine::AddRows(const Active& active) {
   const std::span<const Search::Row> hypotheses = active.search->rows();
-  for (size_t h = 0; h < hypotheses.size(); ++h) {
-    rows_.push_back({active.weights(), hypotheses[h].token, active.position, active.slots[h], active.cross.get()});
+  for (int32_t r = 0; r < active.plain_rows(); ++r) {
+    const Reader& reader = active.readers[active.mixes_logits() ? r : 0];
+    const int32_t token = hypotheses[active.mixes_logits() ? 0 : r].token;
+    rows_.push_back({&reader.weights->weights(), token, active.position, active.slots[r], reader.cross.get()});
   }
 }
 
@@ -259,12 +313,13 @@ int32_t ContinuousEngine::AddDraft(Active& active, int32_t spare) {
   active.drafted = active.drafter->Propose(active.search->settled(), std::min(spare, left));
   int32_t position = active.position;
   for (int32_t token : active.drafted) {
-    rows_.push_back({active.weights(), token, ++position, active.slots[0], active.cross.get()});
+    rows_.push_back({active.weights(), token, ++position, active.slots[0], active.readers[0].cross.get()});
   }
   return static_cast<int32_t>(active.drafted.size());
 }
 
 bool ContinuousEngine::Follow(Active& active, float* logits, StepStats* stats, std::vector<EngineEvent>* events) {
+  if (active.mixes_logits()) MixLogits(active, math_.config().vocab_size, logits);
   const auto drafted = static_cast<int32_t>(active.drafted.size());
   int32_t accepted = 0;
   bool finished = Advance(active, logits, events);

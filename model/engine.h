@@ -22,11 +22,21 @@ struct EngineOptions {
   int32_t max_draft_tokens = 0;  // Guesses per request and step (drafter.h); 0: none. The text is the same with any.
 };
 
+// One model of several whose logits are mixed.
+struct LogitExpert {
+  std::shared_ptr<const MixedWeights> weights;  // Kept until the request ends.
+  float coefficient = 1.0f;
+};
+
 struct EngineRequest {
   uint64_t id = 0;                              // Unique among the requests in the engine.
   std::vector<int32_t> input_ids;               // 1 to max_input_tokens, EOS included.
   std::shared_ptr<const MixedWeights> weights;  // Kept until the request ends.
   GenerationOptions options;
+  // Not empty: `weights` is null, and each token is chosen from sum_j coefficient_j * logits_j of these models in
+  // lockstep, as decoding-time realignment does for alpha and multi-objective decoding for w. Costs a row, an encoder
+  // pass and keys and values per expert, which is what mixing parameters saves. Greedy or sampling only.
+  std::vector<LogitExpert> experts = {};
 };
 
 struct EngineEvent {
@@ -55,7 +65,7 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  // Rows free for new requests. A request needs options.num_beams of them.
+  // Rows free for new requests. A request needs options.num_beams of them, or one per expert.
   virtual int32_t free_rows() const = 0;
   virtual bool idle() const = 0;  // No request inside.
 

@@ -14,6 +14,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -31,6 +32,9 @@ def folders(shape):
     if not converted.exists():
         subprocess.run([sys.executable, HERE / "convert.py", model, converted], check=True)
     return model, converted
+
+
+REST = 0.5  # Seconds between turns: OpenMP's threads spin for up to 0.2 s after their last work.
 
 
 class Engine:
@@ -55,22 +59,27 @@ class Engine:
         self.process.wait()
 
 
-def engines(shape, threads):
+def engines(shape, threads, wanted):
+    """Those whose name begins with one of `wanted`; all if it is empty."""
+    for name, command, environment in all_commands(shape, threads):
+        if not wanted or name.startswith(tuple(wanted)):
+            yield Engine(name, command, environment)
+
+
+def all_commands(shape, threads):
     model, converted = folders(shape)
     ours = ROOT / "build/release/bench/peers_worker"
-    # Threads that wait must not take the cores of whose turn it is.
-    waiting = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "1"}
     for precision in ("float32", "bfloat16", "int8"):
-        yield Engine(f"trimtab {precision}", [ours, "--model", model, "--precision", precision, "--threads", threads])
+        yield f"trimtab {precision}", [ours, "--model", model, "--precision", precision, "--threads", threads], {}
     for precision in ("float32", "int8"):
         for library, mkl in (("MKL", "1"), ("oneDNN", "0")):
-            yield Engine(f"CTranslate2 {precision} ({library})",
-                         [sys.executable, HERE / "ctranslate2_worker.py", "--model", converted, "--precision", precision,
-                          "--threads", threads], {**waiting, "CT2_USE_MKL": mkl})
+            yield (f"CTranslate2 {precision} ({library})",
+                   [sys.executable, HERE / "ctranslate2_worker.py", "--model", converted, "--precision", precision,
+                    "--threads", threads], {"CT2_USE_MKL": mkl})
     for precision in ("float32", "bfloat16"):
-        yield Engine(f"PyTorch {precision}",
-                     [sys.executable, HERE / "pytorch_worker.py", "--model", model, "--precision", precision,
-                      "--threads", threads], waiting)
+        yield (f"PyTorch {precision}",
+               [sys.executable, HERE / "pytorch_worker.py", "--model", model, "--precision", precision, "--threads",
+                threads], {})
 
 
 def measure(all_engines, batch, arguments):
@@ -78,6 +87,7 @@ def measure(all_engines, batch, arguments):
     results = {engine.name: [] for engine in all_engines}
     for turn in range(arguments.repeat + 1):
         for engine in all_engines:
+            time.sleep(REST)
             result = engine.run(batch, arguments.input_tokens, arguments.new_tokens)
             if turn > 0:
                 results[engine.name].append(result)
@@ -134,11 +144,13 @@ def main():
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--engines", nargs="*", default=[], help="names or how they begin; must include trimtab, "
+                        "CTranslate2 float32 and int8, and PyTorch float32")
     parser.add_argument("--out", type=pathlib.Path, help="JSON lines are written here too")
     arguments = parser.parse_args()
     kept = []
     for shape in arguments.shape:
-        running = list(engines(shape, arguments.threads))
+        running = list(engines(shape, arguments.threads, arguments.engines))
         for batch in arguments.batch:
             results = measure(running, batch, arguments)
             rows = [row(shape, batch, name, rounds) for name, rounds in results.items()]

@@ -1,0 +1,111 @@
+// Mixing parameters against mixing logits (paper, figure 2b): decoding steps of one request at an alpha between, and
+// two ordinary requests of two mixtures beside it, so that logit mixing is held to what its two lanes cost.
+//
+//   dera --model DIR [--precision NAME] [--threads N]      one JSON object
+//
+// DIR has one reward and a reference: `trimtab import soup --reference A --reward r=B --variant full DIR`.
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "bench/measure.h"
+#include "kernels/backend.h"
+#include "model/checkpoint.h"
+#include "model/engine.h"
+#include "model/status_macros.h"
+#include "nlohmann/json.hpp"
+
+namespace trimtab::bench {
+namespace {
+
+struct Setup {
+  std::string model, precision = "float32";
+  int threads = 2, input_tokens = 512, new_tokens = 64, rounds = 3;
+};
+
+// Median seconds of the steps in which all of `requests` decode and none encodes.
+absl::StatusOr<double> StepTime(Engine& engine, const std::vector<EngineRequest>& requests, int rows) {
+  for (const EngineRequest& request : requests) RETURN_IF_ERROR(engine.Admit(request));
+  std::vector<double> times;
+  std::vector<EngineEvent> events;
+  while (!engine.idle()) {
+    events.clear();
+    const auto start = std::chrono::steady_clock::now();
+    const StepStats stats = engine.Step(&events);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    if (stats.encode_tokens == 0 && stats.decode_rows == rows) times.push_back(elapsed.count());
+  }
+  if (times.empty()) return absl::InternalError("no step decoded all requests");
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+absl::Status Run(const Setup& setup) {
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup.model));
+  const ClpConfig& clp = checkpoint.clp;
+  if (clp.rewards.size() != 1) return absl::InvalidArgumentError("the checkpoint must have one reward and a reference");
+  ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(setup.precision));
+  const std::unique_ptr<Backend> backend = NewCpuBackend(setup.threads);
+  ASSIGN_OR_RETURN(const auto parameters, Parameters::Create(checkpoint, backend.get(), precision));
+  auto mixture = [&](double alpha) -> absl::StatusOr<std::shared_ptr<const MixedWeights>> {
+    ASSIGN_OR_RETURN(const Weighting weighting, Weighting::Create(clp.mixing, 1, alpha, {1.0}));
+    return MixedWeights::Mix(parameters, Coefficients::From(clp.mixing, weighting, {}), backend.get());
+  };
+  ASSIGN_OR_RETURN(const auto reward, mixture(clp.mixing.alpha_min));
+  ASSIGN_OR_RETURN(const auto reference, mixture(1.0));
+  ASSIGN_OR_RETURN(const auto between, mixture(0.5));
+  const EngineOptions limits{.max_rows = 2,
+                             .max_input_tokens = setup.input_tokens,
+                             .max_new_tokens = setup.new_tokens,
+                             .max_encode_tokens = 2 * setup.input_tokens};
+  ASSIGN_OR_RETURN(const auto engine, NewEngine(checkpoint.config, limits, backend.get()));
+  auto request = [&](uint64_t id, std::shared_ptr<const MixedWeights> weights) {
+    EngineRequest made{id, std::vector<int32_t>(setup.input_tokens, 5), std::move(weights), {}};
+    made.options.max_new_tokens = made.options.min_new_tokens = setup.new_tokens;
+    return made;
+  };
+  EngineRequest logits = request(1, nullptr);
+  const std::vector<float>& c = between->coefficients().values();
+  logits.experts = {{reward, c[0]}, {reference, c[1]}};
+  std::vector<double> over_logits, over_lanes;
+  double parameter_s = 0, logit_s = 0, lanes_s = 0;
+  for (int round = 0; round < setup.rounds; ++round) {
+    ASSIGN_OR_RETURN(parameter_s, StepTime(*engine, {request(1, between)}, 1));
+    ASSIGN_OR_RETURN(logit_s, StepTime(*engine, {logits}, 2));
+    ASSIGN_OR_RETURN(lanes_s, StepTime(*engine, {request(1, reward), request(2, reference)}, 2));
+    over_logits.push_back(logit_s / parameter_s);
+    over_lanes.push_back(logit_s / lanes_s);
+  }
+  std::sort(over_logits.begin(), over_logits.end());
+  std::sort(over_lanes.begin(), over_lanes.end());
+  nlohmann::ordered_json row;
+  row["bench"] = "dera";
+  row["variant"] = clp.variant;
+  row["precision"] = setup.precision;
+  row["parameter_step_ms"] = parameter_s * 1e3;
+  row["logit_step_ms"] = logit_s * 1e3;
+  row["two_lanes_step_ms"] = lanes_s * 1e3;
+  row["parameter_over_logit_tokens_per_s"] = over_logits[over_logits.size() / 2];
+  row["logit_over_two_lanes_time"] = over_lanes[over_lanes.size() / 2];
+  std::cout << row.dump() << std::endl;
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace trimtab::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Mixing parameters against mixing logits");
+  trimtab::bench::Setup setup;
+  app.add_option("--model", setup.model, "Folder of a checkpoint with one reward and a reference")->required();
+  app.add_option("--precision", setup.precision)->capture_default_str();
+  app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  if (const absl::Status status = trimtab::bench::Run(setup); !status.ok()) {
+    std::cerr << "dera: " << status.message() << "\n";
+    return 1;
+  }
+}
