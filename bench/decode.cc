@@ -31,13 +31,13 @@ int64_t Bytes(const Backend& backend, const PackedMatrix& w) { return backend.Pa
 // What a step of `batch` requests at `position` has to read.
 int64_t BytesPerStep(const Backend& backend, const T5Config& config, const T5Weights& weights, int input_tokens,
                      int position, int batch) {
-  int64_t bytes = Bytes(backend, weights.lm_head);
+  int64_t bytes = Bytes(backend, weights.lm_head.mixed);
   for (const DecoderLayerWeights& layer : weights.decoder) {
-    for (const PackedMatrix* w : {&layer.self.q, &layer.self.k, &layer.self.v, &layer.self.o, &layer.cross.q,
+    for (const WeightMatrix* w : {&layer.self.q, &layer.self.k, &layer.self.v, &layer.self.o, &layer.cross.q,
                                   &layer.cross.o, &layer.feed_forward.wi, &layer.feed_forward.wo}) {
-      bytes += Bytes(backend, *w);
+      bytes += Bytes(backend, w->mixed);
     }
-    if (config.gated) bytes += Bytes(backend, layer.feed_forward.up);
+    if (config.gated) bytes += Bytes(backend, layer.feed_forward.up.mixed);
     bytes += 2 * int64_t{batch} * (input_tokens + position) * config.inner() * 4;
   }
   return bytes;

@@ -47,9 +47,23 @@ struct Rows {
 
 enum class Accumulate { kStore, kAdd };
 
+// What a row is multiplied by: one matrix, or a mixture of its own of several, computed without being made:
+//   W x = sum_j c_j (W_j x)   with c the row's coefficients, summed in the order of j.
+// Does not own.
+struct Operand {
+  Operand() = default;
+  Operand(const PackedMatrix& matrix) : w(matrix) {}  // NOLINT: the ordinary case reads like a matrix.
+  // REQUIRES: `sets` is not empty, of one shape and precision.
+  explicit Operand(std::span<const PackedMatrix> sets) : w(sets[0]), basis(sets) {}
+  bool empty() const { return w.data == nullptr; }
+
+  PackedMatrix w;                       // The matrix; with a basis, its first one.
+  std::span<const PackedMatrix> basis;  // Empty: w alone.
+};
+
 // One of several products of the same x. Does not own.
 struct Product {
-  PackedMatrix w;
+  Operand w;
   Rows y;
   Accumulate mode = Accumulate::kStore;
 };
@@ -118,13 +132,18 @@ class Backend {
   // REQUIRES: the sets have one shape and one precision, float32 or bfloat16; `precision` is theirs or int8.
   virtual void MixMatrix(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
                          std::byte* packed) const = 0;
+  // The same bits, made by all threads. For the engine thread.
+  virtual void MixMatrixNow(std::span<const PackedMatrix> sets, std::span<const float> coefficients,
+                            Precision precision, std::byte* packed) = 0;
 
-  // y = x W^T, or y += x W^T, for each product. REQUIRES: one W.in and one number of rows; no y overlaps x or another.
-  virtual void MatMul(Rows x, std::span<const Product> products) = 0;
-  // y = activation(x W^T), times x up^T where up.data is not null: the first half of T5's feed-forward layer.
-  // REQUIRES: `up` has the shape and the precision of `w`.
-  virtual void ActivatedMatMul(Rows x, const PackedMatrix& w, const PackedMatrix& up, Activation activation,
-                               Rows y) = 0;
+  // y = x W^T, or y += x W^T, for each product. Row r of `coefficients` (at least as many columns as sets) is that of
+  // x; only products over a basis read it. A set whose coefficient is 0 in every row is not read. REQUIRES: one W.in,
+  // one precision, one number of rows and of sets; no y overlaps x or another.
+  virtual void MatMul(Rows x, std::span<const Product> products, Rows coefficients = {}) = 0;
+  // y = activation(x W^T), times x up^T unless `up` is empty: the first half of T5's feed-forward layer.
+  // REQUIRES: `up` has the shape, the precision and the number of sets of `w`.
+  virtual void ActivatedMatMul(Rows x, const Operand& w, const Operand& up, Activation activation, Rows y,
+                               Rows coefficients = {}) = 0;
 
   // y = x / sqrt(mean(x^2) + epsilon) * gain, per row (T5's norm: no mean, no bias). y may be x.
   virtual void RmsNorm(Rows x, int64_t dim, const float* gain, float epsilon, Rows y) = 0;

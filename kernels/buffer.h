@@ -10,7 +10,7 @@ namespace trimtab {
 // Owns floats in one backend's memory. Move-only; frees on destruction, from any thread.
 class Buffer {
  public:
-  using Free = void (*)(float*);
+  using Free = void (*)(float* data, int64_t elements);
 
   Buffer() = default;
   Buffer(float* data, int64_t elements, Free free) : data_(data), elements_(elements), free_(free) {}
@@ -24,7 +24,7 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() {
-    if (data_ != nullptr) free_(data_);
+    if (data_ != nullptr) free_(data_, elements_);
   }
 
   float* data() { return data_; }

@@ -13,7 +13,11 @@ namespace {
 // Multiply-adds below which waking another thread costs more than it saves.
 constexpr int64_t kParallelWork = 1 << 16;
 constexpr int64_t kQueryBlock = 12;
-constexpr int64_t kActivatedRows = 24;  // Of gate and factor, on the stack.
+constexpr int64_t kTileBlock = 24;           // Rows of one panel's outputs that wait on the stack for more work.
+constexpr int64_t kMixedElements = 1 << 17;  // Of a mix, for one thread at a time.
+
+// Rows that all panels pass over before the next rows: as many as stay in the second cache beside a panel.
+int64_t RowBlock(int64_t depth) { return std::max<int64_t>((1 << 18) / depth / 24 * 24, 24); }
 
 // Memory that grows to the largest use and stays, so steady state allocates nothing.
 float* Grow(std::vector<float>& scratch, int64_t elements) {
@@ -62,58 +66,56 @@ class CpuBackend final : public Backend {
 
   void MixMatrix(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
                  std::byte* packed) const override {
-    const std::byte* used[kMaxSets];
-    float c[kMaxSets];
-    const int count = Used(
-        coefficients, [&](size_t j, int i) { used[i] = sets[j].data; }, c);
-    const PackedMatrix& shape = sets[0];
-    const int64_t panel = kPanel * shape.in, elements = Panels(shape.out) * panel;
-    if (precision == Precision::kFloat32) {
-      kernels_.mix.float32(reinterpret_cast<const float* const*>(used), c, count, elements,
-                           reinterpret_cast<float*>(packed));
-    } else if (precision == Precision::kBfloat16) {
-      kernels_.mix.bfloat16(reinterpret_cast<const uint16_t* const*>(used), c, count, elements,
-                            reinterpret_cast<uint16_t*>(packed));
-    } else {
-      std::vector<float> scratch(panel);
-      for (int64_t p = 0; p < Panels(shape.out); ++p) {
-        kernels_.mix.panel_to_int8(used, shape.precision, c, count, shape.in, scratch.data(),
-                                   packed + p * PanelBytes(shape.in, precision));
-        for (int i = 0; i < count; ++i) used[i] += PanelBytes(shape.in, shape.precision);
-      }
-    }
+    std::vector<float> scratch(precision == Precision::kInt8 ? kPanel * sets[0].in : 0);
+    MixPanels(sets, coefficients, precision, 0, Panels(sets[0].out), scratch.data(), packed);
   }
 
-  void MatMul(Rows x, std::span<const Product> products) override {
-    const Prepared input = Prepare(x, products[0].w);
-    int64_t panels = 0, outputs = 0;
-    for (const Product& product : products) {
-      panels += Panels(product.w.out);
-      outputs += product.w.out;
-    }
-    For(panels, x.count * products[0].w.in * outputs, [&](int64_t item, int) {
-      const Product* product = products.data();
-      for (; item >= Panels(product->w.out); ++product) item -= Panels(product->w.out);
-      Rows y = product->y;
-      y.count = x.count;
-      y.data += item * kPanel;
-      MultiplyPanel(input, product->w, item, y, product->mode);
+  void MixMatrixNow(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
+                    std::byte* packed) override {
+    const int64_t panels = Panels(sets[0].out), in = sets[0].in;
+    const int64_t share = std::max<int64_t>(1, kMixedElements / (kPanel * in));
+    For((panels + share - 1) / share, panels * kPanel * in, [&](int64_t item, int thread) {
+      const int64_t first = item * share;
+      MixPanels(sets, coefficients, precision, first, std::min(share, panels - first),
+                Grow(scratch_[thread].keys, kPanel * in), packed);
     });
   }
 
-  void ActivatedMatMul(Rows x, const PackedMatrix& w, const PackedMatrix& up, Activation activation, Rows y) override {
-    const Prepared input = Prepare(x, w);
-    For(Panels(w.out), x.count * w.in * w.out * (up.data == nullptr ? 1 : 2), [&](int64_t p, int) {
-      const int64_t columns = std::min(kPanel, w.out - p * kPanel);
-      alignas(64) float gate[kActivatedRows * kPanel], factor[kActivatedRows * kPanel];
-      for (int64_t r = 0; r < x.count; r += kActivatedRows) {
-        const int64_t rows = std::min(kActivatedRows, x.count - r);
+  void MatMul(Rows x, std::span<const Product> products, Rows coefficients) override {
+    const Prepared input = Prepare(x, products[0].w, coefficients);
+    int64_t panels = 0, work = 0;
+    for (const Product& product : products) {
+      panels += Panels(product.w.w.out);
+      work += x.count * WorkOf(product.w);
+    }
+    const int64_t block = RowBlock(products[0].w.w.in);
+    For((x.count + block - 1) / block * panels, work, [&](int64_t item, int) {
+      const int64_t first = item / panels * block;
+      int64_t panel = item % panels;
+      const Product* product = products.data();
+      for (; panel >= Panels(product->w.w.out); ++product) panel -= Panels(product->w.w.out);
+      const Rows y{product->y.row(first) + panel * kPanel, std::min(block, x.count - first), product->y.stride};
+      MultiplyPanel(input.From(first), product->w, panel, y, product->mode);
+    });
+  }
+
+  void ActivatedMatMul(Rows x, const Operand& w, const Operand& up, Activation activation, Rows y,
+                       Rows coefficients) override {
+    const Prepared input = Prepare(x, w, coefficients);
+    const int64_t panels = Panels(w.w.out), block = RowBlock(w.w.in);
+    const int64_t work = x.count * WorkOf(w) * (up.empty() ? 1 : 2);
+    For((x.count + block - 1) / block * panels, work, [&](int64_t item, int) {
+      const int64_t p = item % panels, first = item / panels * block, end = std::min(first + block, x.count);
+      const int64_t columns = std::min(kPanel, w.w.out - p * kPanel);
+      alignas(64) float gate[kTileBlock * kPanel], factor[kTileBlock * kPanel];
+      for (int64_t r = first; r < end; r += kTileBlock) {
+        const int64_t rows = std::min(kTileBlock, end - r);
         const Prepared part = input.From(r);
         MultiplyPanel(part, w, p, {gate, rows, kPanel}, Accumulate::kStore);
-        if (up.data != nullptr) MultiplyPanel(part, up, p, {factor, rows, kPanel}, Accumulate::kStore);
+        if (!up.empty()) MultiplyPanel(part, up, p, {factor, rows, kPanel}, Accumulate::kStore);
         for (int64_t i = 0; i < rows; ++i) {
-          kernels_.vector.activate(activation, gate + i * kPanel, up.data == nullptr ? nullptr : factor + i * kPanel,
-                                   columns, y.row(r + i) + p * kPanel);
+          kernels_.vector.activate(activation, gate + i * kPanel, up.empty() ? nullptr : factor + i * kPanel, columns,
+                                   y.row(r + i) + p * kPanel);
         }
       }
     });
@@ -195,16 +197,61 @@ class CpuBackend final : public Backend {
   struct Prepared {
     Rows x;
     QuantizedRows quantized;
+    Rows coefficients;
+    uint32_t used = 0;  // Bit j: some row has a coefficient other than 0 for set j.
 
     Prepared From(int64_t row) const {
       return {
           {x.row(row), x.count - row, x.stride},
-          {quantized.data + row * quantized.stride, quantized.stride, quantized.scales + row, quantized.offsets + row}};
+          {quantized.data + row * quantized.stride, quantized.stride, quantized.scales + row, quantized.offsets + row},
+          {coefficients.row(row), coefficients.count - row, coefficients.stride},
+          used};
     }
   };
 
-  Prepared Prepare(Rows x, const PackedMatrix& w) {
-    Prepared prepared{x, {}};
+  // Multiply-adds of one row.
+  static int64_t WorkOf(const Operand& w) {
+    return w.w.in * w.w.out * std::max<int64_t>(1, static_cast<int64_t>(w.basis.size()));
+  }
+
+  // `panels` panels from `first` on. `scratch` has room for a panel in float32; only int8 needs it.
+  void MixPanels(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
+                 int64_t first, int64_t panels, float* scratch, std::byte* packed) const {
+    const PackedMatrix& shape = sets[0];
+    const int64_t stride = PanelBytes(shape.in, shape.precision), elements = panels * kPanel * shape.in;
+    const std::byte* used[kMaxSets];
+    float c[kMaxSets];
+    const int count = Used(
+        coefficients, [&](size_t j, int i) { used[i] = sets[j].data + first * stride; }, c);
+    packed += first * PanelBytes(shape.in, precision);
+    if (precision == Precision::kFloat32) {
+      return kernels_.mix.float32(reinterpret_cast<const float* const*>(used), c, count, elements,
+                                  reinterpret_cast<float*>(packed));
+    }
+    if (precision == Precision::kBfloat16) {
+      return kernels_.mix.bfloat16(reinterpret_cast<const uint16_t* const*>(used), c, count, elements,
+                                   reinterpret_cast<uint16_t*>(packed));
+    }
+    for (int64_t p = 0; p < panels; ++p) {
+      kernels_.mix.panel_to_int8(used, shape.precision, c, count, shape.in, scratch,
+                                 packed + p * PanelBytes(shape.in, precision));
+      for (int i = 0; i < count; ++i) used[i] += stride;
+    }
+  }
+
+  static uint32_t UsedSets(Rows coefficients, int64_t rows, size_t sets) {
+    uint32_t used = 0;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (size_t j = 0; j < sets; ++j) {
+        if (coefficients.row(r)[j] != 0.0f) used |= uint32_t{1} << j;
+      }
+    }
+    return used;
+  }
+
+  Prepared Prepare(Rows x, const Operand& operand, Rows coefficients) {
+    const PackedMatrix& w = operand.w;
+    Prepared prepared{x, {}, coefficients, UsedSets(coefficients, x.count, operand.basis.size())};
     if (w.precision != Precision::kInt8) return prepared;
     QuantizedRows& q = prepared.quantized;
     q.stride = QuantizedStride(w.in);
@@ -226,6 +273,32 @@ class CpuBackend final : public Backend {
         return kernels_.product.bfloat16(x.x, w.in, panel, columns, y, mode);
       case Precision::kInt8:
         return kernels_.product.int8(x.quantized, w.in, panel, columns, y, mode);
+    }
+  }
+
+  void MultiplyPanel(const Prepared& x, const Operand& w, int64_t p, Rows y, Accumulate mode) const {
+    if (w.basis.empty()) return MultiplyPanel(x, w.w, p, y, mode);
+    const int64_t columns = std::min(kPanel, w.w.out - p * kPanel);
+    alignas(64) float term[kTileBlock * kPanel], sum[kTileBlock * kPanel];
+    for (int64_t r = 0; r < y.count; r += kTileBlock) {
+      const int64_t rows = std::min(kTileBlock, y.count - r);
+      const Prepared part = x.From(r);
+      std::fill(sum, sum + rows * kPanel, 0.0f);
+      for (size_t j = 0; j < w.basis.size(); ++j) {
+        if ((x.used >> j & 1) == 0) continue;
+        MultiplyPanel(part, w.basis[j], p, {term, rows, kPanel}, Accumulate::kStore);
+        for (int64_t i = 0; i < rows; ++i) {
+          kernels_.vector.add_scaled(part.coefficients.row(i)[j], term + i * kPanel, columns, sum + i * kPanel);
+        }
+      }
+      for (int64_t i = 0; i < rows; ++i) {
+        float* const out = y.row(r + i);
+        if (mode == Accumulate::kStore) {
+          std::copy(sum + i * kPanel, sum + i * kPanel + columns, out);
+        } else {
+          kernels_.vector.add_scaled(1.0f, sum + i * kPanel, columns, out);
+        }
+      }
     }
   }
 
@@ -252,7 +325,7 @@ class CpuBackend final : public Backend {
   void FloatProduct(Rows x, int64_t depth, const float* packed, int64_t columns, Rows y) const {
     const PackedMatrix w{reinterpret_cast<const std::byte*>(packed), columns, depth, Precision::kFloat32};
     for (int64_t p = 0; p < Panels(columns); ++p) {
-      MultiplyPanel({x, {}}, w, p, {y.data + p * kPanel, y.count, y.stride}, Accumulate::kStore);
+      MultiplyPanel({x, {}, {}}, w, p, {y.data + p * kPanel, y.count, y.stride}, Accumulate::kStore);
     }
   }
 

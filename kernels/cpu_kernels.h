@@ -70,6 +70,8 @@ struct MixKernels {
 };
 
 struct VectorKernels {
+  // y += scale * x over n elements.
+  void (*add_scaled)(float scale, const float* x, int64_t n, float* y);
   void (*rms_norm)(const float* x, int64_t dim, const float* gain, float epsilon, float* y);
   // out = activation(gate), times `up` unless it is null. out may be gate.
   void (*activate)(Activation activation, const float* gate, const float* up, int64_t n, float* out);

@@ -34,6 +34,15 @@ float Dot(const float* a, const float* b, int64_t n) {
   return total;
 }
 
+void AddScaled(float scale, const float* x, int64_t n, float* y) {
+  const V scales = hn::Set(d, scale);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    hn::StoreU(hn::MulAdd(scales, hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, y + i);
+  }
+  for (; i < n; ++i) y[i] = std::fma(scale, x[i], y[i]);
+}
+
 void RmsNorm(const float* x, int64_t dim, const float* gain, float epsilon, float* y) {
   const float scale = 1.0f / std::sqrt(Dot(x, x, dim) / static_cast<float>(dim) + epsilon);
   const V scales = hn::Set(d, scale);
@@ -153,7 +162,7 @@ HWY_INLINE void PrefetchBlock(const float* rows, int64_t stride, int32_t begin, 
 }
 
 // out += scores[key] * values[key] over `count` keys, in their order.
-void AddScaled(const float* values, int64_t stride, const float* scores, int32_t count, int32_t dim, float* out) {
+void AddValues(const float* values, int64_t stride, const float* scores, int32_t count, int32_t dim, float* out) {
   int32_t column = 0;
   for (; column + 4 * kLanes <= dim; column += 4 * kLanes) {
     V sum0 = hn::LoadU(d, out + column), sum1 = hn::LoadU(d, out + column + kLanes);
@@ -211,13 +220,13 @@ void AttendHeads(const float* q, const DecodeQuery& query, int32_t first_head, i
     PrefetchBlock(values, stride, begin + kKeyBlock, length, width);
     const int32_t count = std::min(kKeyBlock, length - begin);
     for (int32_t h = 0; h < heads; ++h) {
-      AddScaled(values + begin * stride + h * dim, stride, scores + int64_t{h} * length + begin, count, dim,
+      AddValues(values + begin * stride + h * dim, stride, scores + int64_t{h} * length + begin, count, dim,
                 out + first + h * dim);
     }
   }
 }
 
-VectorKernels VectorTable() { return {RmsNorm, Activate, AddBias, Softmax, AttendHeads}; }
+VectorKernels VectorTable() { return {AddScaled, RmsNorm, Activate, AddBias, Softmax, AttendHeads}; }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

@@ -102,6 +102,18 @@ std::vector<float> Multiply(const float* x, const PackedMatrix& w) {
   return y;
 }
 
+// One row of x W^T, W over its basis where it has one.
+std::vector<float> Multiply(const float* x, const Operand& w, const float* coefficients) {
+  if (w.basis.empty()) return Multiply(x, w.w);
+  std::vector<float> y(w.w.out);
+  for (size_t j = 0; j < w.basis.size(); ++j) {
+    if (coefficients[j] == 0.0f) continue;
+    const std::vector<float> term = Multiply(x, w.basis[j]);
+    for (int64_t n = 0; n < w.w.out; ++n) y[n] += coefficients[j] * term[n];
+  }
+  return y;
+}
+
 class ReferenceBackend final : public Backend {
  public:
   absl::string_view name() const override { return "reference"; }
@@ -163,11 +175,16 @@ class ReferenceBackend final : public Backend {
     Pack(mixed.data(), out, in, precision, packed);
   }
 
-  void MatMul(Rows x, std::span<const Product> products) override {
+  void MixMatrixNow(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
+                    std::byte* packed) override {
+    MixMatrix(sets, coefficients, precision, packed);
+  }
+
+  void MatMul(Rows x, std::span<const Product> products, Rows coefficients) override {
     for (const Product& product : products) {
       for (int64_t r = 0; r < x.count; ++r) {
-        const std::vector<float> line = Multiply(x.row(r), product.w);
-        for (int64_t n = 0; n < product.w.out; ++n) {
+        const std::vector<float> line = Multiply(x.row(r), product.w, coefficients.row(r));
+        for (int64_t n = 0; n < product.w.w.out; ++n) {
           float& y = product.y.row(r)[n];
           y = product.mode == Accumulate::kAdd ? y + line[n] : line[n];
         }
@@ -175,11 +192,13 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void ActivatedMatMul(Rows x, const PackedMatrix& w, const PackedMatrix& up, Activation activation, Rows y) override {
+  void ActivatedMatMul(Rows x, const Operand& w, const Operand& up, Activation activation, Rows y,
+                       Rows coefficients) override {
     for (int64_t r = 0; r < x.count; ++r) {
-      const std::vector<float> gate = Multiply(x.row(r), w);
-      const std::vector<float> factor = up.data == nullptr ? std::vector<float>(w.out, 1.0f) : Multiply(x.row(r), up);
-      for (int64_t n = 0; n < w.out; ++n) y.row(r)[n] = Activated(activation, gate[n]) * factor[n];
+      const std::vector<float> gate = Multiply(x.row(r), w, coefficients.row(r));
+      const std::vector<float> factor =
+          up.empty() ? std::vector<float>(w.w.out, 1.0f) : Multiply(x.row(r), up, coefficients.row(r));
+      for (int64_t n = 0; n < w.w.out; ++n) y.row(r)[n] = Activated(activation, gate[n]) * factor[n];
     }
   }
 

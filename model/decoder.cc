@@ -6,50 +6,57 @@
 
 namespace trimtab {
 
-absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(const LaneMath& math, int32_t max_rows, KvSlots* slots) {
+absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(LaneMath& math, int32_t max_rows, KvSlots* slots) {
   ASSIGN_OR_RETURN(Activations activations, Activations::Create(math.config(), max_rows, math.backend()));
   ASSIGN_OR_RETURN(Buffer logits, math.backend()->Allocate(int64_t{max_rows} * math.config().vocab_size));
-  return std::unique_ptr<Decoder>(new Decoder(math, slots, std::move(activations), std::move(logits)));
+  ASSIGN_OR_RETURN(Buffer coefficients, math.backend()->Allocate(int64_t{max_rows} * kMaxSets));
+  return std::unique_ptr<Decoder>(
+      new Decoder(math, slots, std::move(activations), std::move(logits), std::move(coefficients)));
 }
 
 Rows Decoder::Step(std::span<const DecoderRow> rows) {
   const T5Config& config = math_.config();
   GroupLanes(rows);
   a_ = activations_.Take(static_cast<int64_t>(rows.size()));
-  math_.Embed(lanes_, ids_, a_.hidden);
+  math_.Embed(batch_, ids_, a_.hidden);
   for (int32_t layer = 0; layer < config.decoder_layers; ++layer) {
     SelfAttention(rows, layer);
     CrossAttend(rows, layer);
     math_.FeedForward(
-        lanes_, a_, [layer](const T5Weights& w) -> const FeedForwardWeights& { return w.decoder[layer].feed_forward; });
+        batch_, a_, [layer](const T5Weights& w) -> const FeedForwardWeights& { return w.decoder[layer].feed_forward; });
   }
   math_.Norm(
-      lanes_, a_.hidden, [](const T5Weights& w) { return w.decoder_norm; }, a_.normed);
+      batch_, a_.hidden, [](const T5Weights& w) { return w.decoder_norm; }, a_.normed);
   const Rows logits{logits_.data(), a_.hidden.count, config.vocab_size};
   math_.MatMul(
-      lanes_, a_.normed, [](const T5Weights& w) -> const PackedMatrix& { return w.lm_head; }, logits,
+      batch_, a_.normed, [](const T5Weights& w) -> const WeightMatrix& { return w.lm_head; }, logits,
       Accumulate::kStore);
   return logits;
 }
 
 void Decoder::GroupLanes(std::span<const DecoderRow> rows) {
+  const Rows coefficients{coefficients_.data(), static_cast<int64_t>(rows.size()), kMaxSets};
   lanes_.clear();
   ids_.clear();
   for (const DecoderRow& row : rows) {
     if (lanes_.empty() || lanes_.back().weights != row.weights) {
       lanes_.push_back({row.weights, static_cast<int64_t>(ids_.size()), 0});
     }
+    const std::vector<float>& c = row.weights->coefficients;
+    math_.backend()->Copy(c.data(), static_cast<int64_t>(c.size()),
+                          coefficients.row(lanes_.back().begin + lanes_.back().count));
     ++lanes_.back().count;
     ids_.push_back(row.token);
   }
+  batch_ = {lanes_, coefficients};
 }
 
 void Decoder::SelfAttention(std::span<const DecoderRow> rows, int32_t layer) {
   auto self = [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].self; };
   const int64_t inner = math_.config().inner();
   math_.Norm(
-      lanes_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
-  math_.QueryKeyValue(lanes_, a_, self);
+      batch_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
+  math_.QueryKeyValue(batch_, a_, self);
   key_rows_.clear();
   value_rows_.clear();
   queries_.clear();
@@ -68,9 +75,9 @@ void Decoder::SelfAttention(std::span<const DecoderRow> rows, int32_t layer) {
 void Decoder::CrossAttend(std::span<const DecoderRow> rows, int32_t layer) {
   auto cross = [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].cross; };
   math_.Norm(
-      lanes_, a_.hidden, [&](const T5Weights& w) { return cross(w).norm; }, a_.normed);
+      batch_, a_.hidden, [&](const T5Weights& w) { return cross(w).norm; }, a_.normed);
   math_.MatMul(
-      lanes_, a_.normed, [&](const T5Weights& w) -> const PackedMatrix& { return cross(w).q; }, a_.q,
+      batch_, a_.normed, [&](const T5Weights& w) -> const WeightMatrix& { return cross(w).q; }, a_.q,
       Accumulate::kStore);
   queries_.clear();
   for (const DecoderRow& row : rows) {
@@ -84,7 +91,7 @@ void Decoder::AttendAndProject(LaneMath::AttentionOf of) {
   const T5Config& config = math_.config();
   math_.backend()->Attend(DecodeAttention{a_.q, a_.attended, config.num_heads, config.d_kv, queries_});
   math_.MatMul(
-      lanes_, a_.attended, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).o; }, a_.hidden,
+      batch_, a_.attended, [&](const T5Weights& w) -> const WeightMatrix& { return of(w).o; }, a_.hidden,
       Accumulate::kAdd);
 }
 

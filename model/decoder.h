@@ -26,26 +26,33 @@ struct DecoderRow {
 // thread-safe.
 class Decoder {
  public:
-  static absl::StatusOr<std::unique_ptr<Decoder>> Create(const LaneMath& math, int32_t max_rows, KvSlots* slots);
+  static absl::StatusOr<std::unique_ptr<Decoder>> Create(LaneMath& math, int32_t max_rows, KvSlots* slots);
 
-  // Logits (rows.size(), vocab_size), valid until the next Step. Rows with equal weights should be neighbours.
+  // Logits (rows.size(), vocab_size), valid until the next Step. Rows with equal weights should be neighbours, and rows
+  // that run over one basis too.
   // REQUIRES: 0 < rows.size() <= max_rows.
   Rows Step(std::span<const DecoderRow> rows);
 
  private:
-  Decoder(const LaneMath& math, KvSlots* slots, Activations activations, Buffer logits)
-      : math_(math), slots_(slots), activations_(std::move(activations)), logits_(std::move(logits)) {}
+  Decoder(LaneMath& math, KvSlots* slots, Activations activations, Buffer logits, Buffer coefficients)
+      : math_(math),
+        slots_(slots),
+        activations_(std::move(activations)),
+        logits_(std::move(logits)),
+        coefficients_(std::move(coefficients)) {}
 
   void GroupLanes(std::span<const DecoderRow> rows);
   void SelfAttention(std::span<const DecoderRow> rows, int32_t layer);
   void CrossAttend(std::span<const DecoderRow> rows, int32_t layer);
   void AttendAndProject(LaneMath::AttentionOf of);
 
-  const LaneMath& math_;
+  LaneMath& math_;
   KvSlots* const slots_;
   Activations activations_;
   Buffer logits_;
+  Buffer coefficients_;  // (max_rows, kMaxSets)
   Activations::View a_;
+  LaneBatch batch_;
   std::vector<Lane> lanes_;
   std::vector<int32_t> ids_;
   std::vector<float*> key_rows_, value_rows_;

@@ -13,7 +13,7 @@ absl::StatusOr<std::unique_ptr<CrossAttention>> CrossAttention::Create(const T5C
   return cross;
 }
 
-EncoderPass::EncoderPass(const LaneMath& math, std::span<const EncoderInput> inputs, Activations* activations)
+EncoderPass::EncoderPass(LaneMath& math, std::span<const EncoderInput> inputs, Activations* activations)
     : math_(math), stages_(math.config().encoder_layers + math.config().decoder_layers) {
   for (const EncoderInput& input : inputs) {
     const int64_t begin = tokens();
@@ -28,13 +28,13 @@ EncoderPass::EncoderPass(const LaneMath& math, std::span<const EncoderInput> inp
 
 void EncoderPass::Advance() {
   const T5Config& config = math_.config();
-  if (stage_ == 0) math_.Embed(lanes_, ids_, a_.hidden);
+  if (stage_ == 0) math_.Embed(batch(), ids_, a_.hidden);
   if (stage_ < config.encoder_layers) {
     EncoderLayer(stage_);
   } else {
     if (stage_ == config.encoder_layers) {
       math_.Norm(
-          lanes_, a_.hidden, [](const T5Weights& w) { return w.encoder_norm; }, a_.normed);
+          batch(), a_.hidden, [](const T5Weights& w) { return w.encoder_norm; }, a_.normed);
     }
     CrossKeysValues(stage_ - config.encoder_layers);
   }
@@ -44,19 +44,20 @@ void EncoderPass::Advance() {
 void EncoderPass::EncoderLayer(int32_t layer) {
   auto self = [layer](const T5Weights& w) -> const AttentionWeights& { return w.encoder[layer].self; };
   math_.Norm(
-      lanes_, a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
-  math_.QueryKeyValue(lanes_, a_, self);
+      batch(), a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
+  math_.QueryKeyValue(batch(), a_, self);
   const T5Config& config = math_.config();
   math_.backend()->Attend(EncoderAttention{a_.q, a_.k, a_.v, a_.attended, config.num_heads, config.d_kv, sequences_});
   math_.MatMul(
-      lanes_, a_.attended, [&](const T5Weights& w) -> const PackedMatrix& { return self(w).o; }, a_.hidden,
+      batch(), a_.attended, [&](const T5Weights& w) -> const WeightMatrix& { return self(w).o; }, a_.hidden,
       Accumulate::kAdd);
-  math_.FeedForward(lanes_, a_,
+  math_.FeedForward(batch(), a_,
                     [layer](const T5Weights& w) -> const FeedForwardWeights& { return w.encoder[layer].feed_forward; });
 }
 
 void EncoderPass::CrossKeysValues(int32_t layer) {
-  math_.KeyValue(lanes_, a_, [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].cross; });
+  math_.KeyValue(batch(), a_,
+                 [layer](const T5Weights& w) -> const AttentionWeights& { return w.decoder[layer].cross; });
   for (size_t i = 0; i < lanes_.size(); ++i) {
     const int64_t elements = lanes_[i].count * math_.config().inner();
     math_.backend()->Copy(a_.k.row(lanes_[i].begin), elements, cross_[i]->keys(layer));

@@ -37,9 +37,9 @@ struct EncoderInput {
 // caller can decode other requests between two layers. Not thread-safe.
 class EncoderPass {
  public:
-  // `activations` (at least as many rows as tokens) is used until the pass is done. Inputs with equal weights should be
-  // neighbours.
-  EncoderPass(const LaneMath& math, std::span<const EncoderInput> inputs, Activations* activations);
+  // Weights that run over the basis are mixed on the spot here. `activations` (at least as many rows as tokens) is used
+  // until the pass is done. Inputs with equal weights should be neighbours.
+  EncoderPass(LaneMath& math, std::span<const EncoderInput> inputs, Activations* activations);
 
   int32_t tokens() const { return static_cast<int32_t>(ids_.size()); }
   bool done() const { return stage_ == stages_; }
@@ -53,7 +53,9 @@ class EncoderPass {
   void EncoderLayer(int32_t layer);
   void CrossKeysValues(int32_t layer);
 
-  const LaneMath& math_;
+  LaneBatch batch() const { return {lanes_, {}}; }
+
+  LaneMath& math_;
   std::vector<int32_t> ids_;
   std::vector<Lane> lanes_;  // One per input.
   std::vector<EncoderSequence> sequences_;

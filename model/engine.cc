@@ -4,6 +4,7 @@
 #include <deque>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -39,11 +40,22 @@ struct Active {
   size_t reported = 0;               // Settled tokens already sent as events.
 
   // Of its first rows.
-  const T5Weights* weights() const { return &readers[0].weights->weights(); }
+  const MixedWeights& mixture() const { return *readers[0].weights; }
+  const T5Weights* weights() const { return &mixture().weights(); }
+  bool over_basis() const { return mixture().when() == MixTime::kNever; }
   bool mixes_logits() const { return readers.size() > 1; }
   // In a step, but for its draft.
   int32_t plain_rows() const { return static_cast<int32_t>(mixes_logits() ? readers.size() : search->rows().size()); }
 };
+
+// Orders the batch so that rows which share a product are neighbours: one mixture's, and all over one basis.
+bool RunsBefore(const std::unique_ptr<Active>& a, const std::unique_ptr<Active>& b) {
+  const auto order = [](const Active& active) {
+    const Parameters* basis = active.over_basis() ? &active.mixture().parameters() : nullptr;
+    return std::tuple(reinterpret_cast<uintptr_t>(basis), reinterpret_cast<uintptr_t>(active.weights()));
+  };
+  return order(*a) < order(*b);
+}
 
 // Rows that a request needs.
 int32_t RowsOf(const EngineRequest& request) {
@@ -135,7 +147,7 @@ class ContinuousEngine final : public Engine {
   void Leave(Active& active);
 
   const EngineOptions options_;
-  const LaneMath math_;
+  LaneMath math_;
   std::unique_ptr<KvSlots> kv_;
   std::unique_ptr<Activations> encoder_activations_;
   std::unique_ptr<Decoder> decoder_;
@@ -144,7 +156,7 @@ class ContinuousEngine final : public Engine {
   std::unique_ptr<EncoderPass> pass_;
   std::vector<std::shared_ptr<const MixedWeights>> pass_weights_;  // Keeps cancelled inputs' weights for the pass.
   std::vector<std::unique_ptr<CrossAttention>> pass_cross_;        // Likewise their outputs.
-  std::vector<std::unique_ptr<Active>> decoding_;                  // Sorted by weights, so that lanes are neighbours.
+  std::vector<std::unique_ptr<Active>> decoding_;                  // In the order of RunsBefore.
   std::vector<DecoderRow> rows_;
   std::vector<float*> logits_;
 };
@@ -189,6 +201,7 @@ absl::Status ContinuousEngine::Admit(EngineRequest request) {
   active->readers = ReadersOf(request);
   const auto length = static_cast<int32_t>(request.input_ids.size());
   for (Reader& reader : active->readers) {
+    RETURN_IF_ERROR(math_.Reserve(reader.weights->parameters()));
     ASSIGN_OR_RETURN(reader.cross, CrossAttention::Create(math_.config(), length, math_.backend()));
   }
   active->search = NewSearch(request.options, math_.config());
@@ -225,6 +238,7 @@ StepStats ContinuousEngine::Step(std::vector<EngineEvent>* events) {
   if (pass_ == nullptr && !arrived_.empty()) BeginEncoding();
   if (pass_ != nullptr) AdvanceEncoding(&stats, events);
   if (!decoding_.empty()) Decode(&stats, events);
+  stats.mix_time = math_.TakeMixTime();
   return stats;
 }
 
@@ -258,9 +272,7 @@ void ContinuousEngine::AdvanceEncoding(StepStats* stats, std::vector<EngineEvent
     EngineEvent& event = events->emplace_back();
     event.id = active->request.id;
     event.kind = EngineEvent::Kind::kEncoded;
-    const auto place = std::upper_bound(decoding_.begin(), decoding_.end(), active, [](const auto& a, const auto& b) {
-      return std::less<>()(a->weights(), b->weights());
-    });
+    const auto place = std::upper_bound(decoding_.begin(), decoding_.end(), active, RunsBefore);
     decoding_.insert(place, std::move(active));
   }
   pass_.reset();
@@ -275,6 +287,7 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
     const Active& active = *decoding_[i];
     if (i == 0 || active.weights() != decoding_[i - 1]->weights()) ++stats->lanes;
     stats->decode_rows += active.plain_rows();
+    if (active.over_basis()) stats->basis_rows += active.plain_rows();
   }
   int32_t spare = std::max(0, kRowsWithDrafts - stats->decode_rows);
   for (const auto& active : decoding_) {

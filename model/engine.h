@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "kernels/backend.h"
 #include "model/generation.h"
 #include "model/mixed_weights.h"
@@ -54,10 +55,12 @@ struct EngineEvent {
 // What one step did, for metrics.
 struct StepStats {
   int32_t decode_rows = 0;
+  int32_t basis_rows = 0;     // Of these, over the basis.
   int32_t lanes = 0;          // Distinct mixed weights among the decode rows.
   int32_t encode_tokens = 0;  // Tokens of the encoder pass that advanced by a layer.
   int32_t draft_tokens = 0;   // Guessed, and run beside the decode rows.
   int32_t draft_accepted = 0;
+  absl::Duration mix_time;  // Spent on mixing matrices that were used.
 };
 
 // Runs T5 forward passes for many requests at once. Not thread-safe: one owner thread.

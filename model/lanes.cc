@@ -1,7 +1,10 @@
 #include "model/lanes.h"
 
 #include <array>
+#include <functional>
+#include <utility>
 
+#include "absl/time/clock.h"
 #include "model/status_macros.h"
 
 namespace trimtab {
@@ -9,15 +12,34 @@ namespace {
 
 Rows Slice(Rows rows, int64_t begin, int64_t count) { return {rows.row(begin), count, rows.stride}; }
 
-// Calls run(part, begin, count) for each maximal run of lanes with an equal part.
-template <typename PartOf, typename Run>
-void ForEachRun(std::span<const Lane> lanes, PartOf part_of, Run run) {
-  for (size_t i = 0; i < lanes.size();) {
-    const auto part = part_of(*lanes[i].weights);
+// Whether two lanes run in one product over this matrix of theirs.
+bool Together(const LaneBatch& batch, const T5Weights& a, const WeightMatrix& x, const T5Weights& b,
+              const WeightMatrix& y) {
+  if (x.mixed.data != nullptr || y.mixed.data != nullptr) return x.mixed == y.mixed;
+  return x.basis == y.basis && (batch.coefficients.data != nullptr || a.coefficients == b.coefficients);
+}
+
+template <size_t kCount>
+using Matrices = std::array<std::reference_wrapper<const WeightMatrix>, kCount>;
+
+// Calls run(weights, matrices, begin, count) for each maximal run of lanes that `matrices_of` gives shared matrices.
+template <typename MatricesOf, typename Run>
+void ForEachRun(const LaneBatch& batch, MatricesOf matrices_of, Run run) {
+  for (size_t i = 0; i < batch.lanes.size();) {
+    const T5Weights& first = *batch.lanes[i].weights;
+    const auto matrices = matrices_of(first);
+    const auto joins = [&](const T5Weights& other) {
+      if (&other == &first) return true;
+      const auto others = matrices_of(other);
+      for (size_t n = 0; n < matrices.size(); ++n) {
+        if (!Together(batch, first, matrices[n], other, others[n])) return false;
+      }
+      return true;
+    };
     int64_t count = 0;
     size_t j = i;
-    for (; j < lanes.size() && part_of(*lanes[j].weights) == part; ++j) count += lanes[j].count;
-    run(part, lanes[i].begin, count);
+    for (; j < batch.lanes.size() && joins(*batch.lanes[j].weights); ++j) count += batch.lanes[j].count;
+    run(first, matrices, batch.lanes[i].begin, count);
     i = j;
   }
 }
@@ -52,67 +74,106 @@ Activations::View Activations::Take(int64_t rows) {
   return view;
 }
 
-void LaneMath::MatMul(std::span<const Lane> lanes, Rows x, MatrixOf matrix, Rows y, Accumulate mode) const {
+absl::Status LaneMath::Reserve(const Parameters& parameters) {
+  const int64_t elements = parameters.scratch_bytes() / 4;
+  if (elements <= scratch_.elements()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(scratch_, backend_->Allocate(elements));
+  return absl::OkStatus();
+}
+
+absl::Duration LaneMath::TakeMixTime() { return std::exchange(mix_time_, absl::ZeroDuration()); }
+
+Operand LaneMath::OperandOf(const LaneBatch& batch, const T5Weights& weights, const WeightMatrix& matrix,
+                            std::byte** spot) {
+  if (matrix.basis == nullptr) return matrix.mixed;
+  if (matrix.mixed.data == nullptr && batch.coefficients.data != nullptr) return Operand(matrix.basis->factors);
+  if (matrix.mixed.data != nullptr && (matrix.state == nullptr || *matrix.state == MixState::kMixed)) {
+    return matrix.mixed;
+  }
+  PackedMatrix mixed = matrix.mixed;
+  std::byte* place = matrix.place;
+  const bool keep = matrix.state != nullptr && *matrix.state == MixState::kUsedOnce;
+  if (!keep) {
+    mixed.data = place = *spot;
+    *spot += (backend_->PackedBytes(mixed.out, mixed.in, mixed.precision) + 63) / 64 * 64;
+  }
+  const absl::Time start = absl::Now();
+  backend_->MixMatrixNow(matrix.basis->sets, weights.coefficients, mixed.precision, place);
+  mix_time_ += absl::Now() - start;
+  if (matrix.state != nullptr) *matrix.state = keep ? MixState::kMixed : MixState::kUsedOnce;
+  return mixed;
+}
+
+void LaneMath::MatMul(const LaneBatch& batch, Rows x, MatrixOf matrix, Rows y, Accumulate mode) {
   ForEachRun(
-      lanes, [&](const T5Weights& w) { return matrix(w); },
-      [&](const PackedMatrix& m, int64_t begin, int64_t count) {
-        const Product product{m, Slice(y, begin, count), mode};
-        backend_->MatMul(Slice(x, begin, count), {&product, 1});
+      batch, [&](const T5Weights& w) { return Matrices<1>{matrix(w)}; },
+      [&](const T5Weights& w, const Matrices<1>& m, int64_t begin, int64_t count) {
+        std::byte* spot = scratch_.raw();
+        const Product product{OperandOf(batch, w, m[0], &spot), Slice(y, begin, count), mode};
+        backend_->MatMul(Slice(x, begin, count), {&product, 1}, Slice(batch.coefficients, begin, count));
       });
 }
 
-void LaneMath::QueryKeyValue(std::span<const Lane> lanes, const Activations::View& a, AttentionOf of) const {
+void LaneMath::QueryKeyValue(const LaneBatch& batch, const Activations::View& a, AttentionOf of) {
   ForEachRun(
-      lanes,
+      batch,
       [&](const T5Weights& w) {
-        return std::array{of(w).q, of(w).k, of(w).v};
+        return Matrices<3>{of(w).q, of(w).k, of(w).v};
       },
-      [&](const std::array<PackedMatrix, 3>& m, int64_t begin, int64_t count) {
-        const Product products[] = {
-            {m[0], Slice(a.q, begin, count)}, {m[1], Slice(a.k, begin, count)}, {m[2], Slice(a.v, begin, count)}};
-        backend_->MatMul(Slice(a.normed, begin, count), products);
+      [&](const T5Weights& w, const Matrices<3>& m, int64_t begin, int64_t count) {
+        std::byte* spot = scratch_.raw();
+        const Product products[] = {{OperandOf(batch, w, m[0], &spot), Slice(a.q, begin, count)},
+                                    {OperandOf(batch, w, m[1], &spot), Slice(a.k, begin, count)},
+                                    {OperandOf(batch, w, m[2], &spot), Slice(a.v, begin, count)}};
+        backend_->MatMul(Slice(a.normed, begin, count), products, Slice(batch.coefficients, begin, count));
       });
 }
 
-void LaneMath::KeyValue(std::span<const Lane> lanes, const Activations::View& a, AttentionOf of) const {
+void LaneMath::KeyValue(const LaneBatch& batch, const Activations::View& a, AttentionOf of) {
   ForEachRun(
-      lanes,
+      batch,
       [&](const T5Weights& w) {
-        return std::array{of(w).k, of(w).v};
+        return Matrices<2>{of(w).k, of(w).v};
       },
-      [&](const std::array<PackedMatrix, 2>& m, int64_t begin, int64_t count) {
-        const Product products[] = {{m[0], Slice(a.k, begin, count)}, {m[1], Slice(a.v, begin, count)}};
-        backend_->MatMul(Slice(a.normed, begin, count), products);
+      [&](const T5Weights& w, const Matrices<2>& m, int64_t begin, int64_t count) {
+        std::byte* spot = scratch_.raw();
+        const Product products[] = {{OperandOf(batch, w, m[0], &spot), Slice(a.k, begin, count)},
+                                    {OperandOf(batch, w, m[1], &spot), Slice(a.v, begin, count)}};
+        backend_->MatMul(Slice(a.normed, begin, count), products, Slice(batch.coefficients, begin, count));
       });
 }
 
-void LaneMath::Norm(std::span<const Lane> lanes, Rows x, GainOf gain, Rows y) const {
-  ForEachRun(
-      lanes, [&](const T5Weights& w) { return gain(w); },
-      [&](const float* g, int64_t begin, int64_t count) {
-        backend_->RmsNorm(Slice(x, begin, count), config_.d_model, g, config_.norm_epsilon, Slice(y, begin, count));
-      });
+void LaneMath::Norm(const LaneBatch& batch, Rows x, GainOf gain, Rows y) {
+  for (size_t i = 0; i < batch.lanes.size();) {
+    const Lane& first = batch.lanes[i];
+    const float* const values = gain(*first.weights);
+    int64_t count = 0;
+    for (; i < batch.lanes.size() && gain(*batch.lanes[i].weights) == values; ++i) count += batch.lanes[i].count;
+    backend_->RmsNorm(Slice(x, first.begin, count), config_.d_model, values, config_.norm_epsilon,
+                      Slice(y, first.begin, count));
+  }
 }
 
-void LaneMath::FeedForward(std::span<const Lane> lanes, const Activations::View& a,
-                           absl::FunctionRef<const FeedForwardWeights&(const T5Weights&)> of) const {
+void LaneMath::FeedForward(const LaneBatch& batch, const Activations::View& a, FeedForwardOf of) {
   Norm(
-      lanes, a.hidden, [&](const T5Weights& w) { return of(w).norm; }, a.normed);
+      batch, a.hidden, [&](const T5Weights& w) { return of(w).norm; }, a.normed);
   ForEachRun(
-      lanes,
+      batch,
       [&](const T5Weights& w) {
-        return std::array{of(w).wi, of(w).up};
+        return Matrices<2>{of(w).wi, of(w).up};
       },
-      [&](const std::array<PackedMatrix, 2>& m, int64_t begin, int64_t count) {
-        backend_->ActivatedMatMul(Slice(a.normed, begin, count), m[0], m[1], config_.activation,
-                                  Slice(a.inner, begin, count));
+      [&](const T5Weights& w, const Matrices<2>& m, int64_t begin, int64_t count) {
+        std::byte* spot = scratch_.raw();
+        const Operand gate = OperandOf(batch, w, m[0], &spot), up = OperandOf(batch, w, m[1], &spot);
+        backend_->ActivatedMatMul(Slice(a.normed, begin, count), gate, up, config_.activation,
+                                  Slice(a.inner, begin, count), Slice(batch.coefficients, begin, count));
       });
   MatMul(
-      lanes, a.inner, [&](const T5Weights& w) -> const PackedMatrix& { return of(w).wo; }, a.hidden, Accumulate::kAdd);
+      batch, a.inner, [&](const T5Weights& w) -> const WeightMatrix& { return of(w).wo; }, a.hidden, Accumulate::kAdd);
 }
 
-void LaneMath::Embed(std::span<const Lane> lanes, std::span<const int32_t> ids, Rows out) const {
-  for (const Lane& lane : lanes) {
+void LaneMath::Embed(const LaneBatch& batch, std::span<const int32_t> ids, Rows out) {
+  for (const Lane& lane : batch.lanes) {
     const EmbeddingWeights& embedding = lane.weights->embedding;
     backend_->Embed(embedding.sets, embedding.coefficients, config_.d_model, ids.subspan(lane.begin, lane.count),
                     Slice(out, lane.begin, lane.count));

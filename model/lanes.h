@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "kernels/backend.h"
+#include "model/parameters.h"
 #include "model/t5_config.h"
 #include "model/t5_weights.h"
 
@@ -17,6 +20,14 @@ struct Lane {
   const T5Weights* weights = nullptr;
   int64_t begin = 0;
   int64_t count = 0;
+};
+
+// The rows of one pass.
+struct LaneBatch {
+  std::span<const Lane> lanes;
+  // Row i: the coefficients of row i of the batch. Lanes without mixtures multiply by the basis with them, all such
+  // lanes in one product. Without data they mix each matrix on the spot instead: cheaper for many rows.
+  Rows coefficients;
 };
 
 // The activations of one batch, sized once for its largest.
@@ -40,32 +51,44 @@ class Activations {
   Buffer buffer_;
 };
 
-// The layers' arithmetic over a batch of lanes. Neighbouring lanes that share a tensor share its product, so shared
-// matrices run once over all rows however many lanes there are.
+// The layers' arithmetic over a batch of lanes. Neighbouring lanes that share a tensor or a basis share its product, so
+// shared matrices run once over all rows however many lanes there are. Mixes what is mixed on use. Belongs to one
+// engine thread.
 class LaneMath {
  public:
   LaneMath(const T5Config& config, Backend* backend) : config_(config), backend_(backend) {}
 
-  using MatrixOf = absl::FunctionRef<const PackedMatrix&(const T5Weights&)>;
+  // Makes room to mix these parameters on the spot. To be called before a pass uses weights that are not mixed yet.
+  // ResourceExhausted when there is none.
+  absl::Status Reserve(const Parameters& parameters);
+
+  using MatrixOf = absl::FunctionRef<const WeightMatrix&(const T5Weights&)>;
   using AttentionOf = absl::FunctionRef<const AttentionWeights&(const T5Weights&)>;
+  using FeedForwardOf = absl::FunctionRef<const FeedForwardWeights&(const T5Weights&)>;
   using GainOf = absl::FunctionRef<const float*(const T5Weights&)>;
 
-  void MatMul(std::span<const Lane> lanes, Rows x, MatrixOf matrix, Rows y, Accumulate mode) const;
+  void MatMul(const LaneBatch& batch, Rows x, MatrixOf matrix, Rows y, Accumulate mode);
   // From a.normed to a.q, a.k and a.v (or the last two), in one product per lane.
-  void QueryKeyValue(std::span<const Lane> lanes, const Activations::View& a, AttentionOf of) const;
-  void KeyValue(std::span<const Lane> lanes, const Activations::View& a, AttentionOf of) const;
-  void Norm(std::span<const Lane> lanes, Rows x, GainOf gain, Rows y) const;
+  void QueryKeyValue(const LaneBatch& batch, const Activations::View& a, AttentionOf of);
+  void KeyValue(const LaneBatch& batch, const Activations::View& a, AttentionOf of);
+  void Norm(const LaneBatch& batch, Rows x, GainOf gain, Rows y);
   // hidden += FeedForward(norm(hidden)), with the weights `of` picks.
-  void FeedForward(std::span<const Lane> lanes, const Activations::View& a,
-                   absl::FunctionRef<const FeedForwardWeights&(const T5Weights&)> of) const;
-  void Embed(std::span<const Lane> lanes, std::span<const int32_t> ids, Rows out) const;
+  void FeedForward(const LaneBatch& batch, const Activations::View& a, FeedForwardOf of);
+  void Embed(const LaneBatch& batch, std::span<const int32_t> ids, Rows out);
 
   Backend* backend() const { return backend_; }
   const T5Config& config() const { return config_; }
+  // Spent on mixing matrices since the last call.
+  absl::Duration TakeMixTime();
 
  private:
+  // What to multiply the rows of a lane by; mixes it where need be, for one use into *spot, which moves on.
+  Operand OperandOf(const LaneBatch& batch, const T5Weights& weights, const WeightMatrix& matrix, std::byte** spot);
+
   const T5Config config_;
   Backend* const backend_;
+  Buffer scratch_;
+  absl::Duration mix_time_;
 };
 
 }  // namespace trimtab

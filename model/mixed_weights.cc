@@ -13,11 +13,11 @@ namespace {
 // Looks tensors up by name while the weights of one model are laid out.
 class WeightBinder {
  public:
-  void BindMatrix(const std::string& name, const PackedMatrix& matrix) { matrices_[name] = matrix; }
+  void BindMatrix(const std::string& name, const WeightMatrix& matrix) { matrices_[name] = matrix; }
   void BindVector(const std::string& name, const float* values) { vectors_[name] = values; }
 
   const float* Vector(const std::string& name) const { return vectors_.at(name); }
-  const PackedMatrix& Matrix(const std::string& name) const { return matrices_.at(name); }
+  const WeightMatrix& Matrix(const std::string& name) const { return matrices_.at(name); }
   RelativeBias Bias(const std::string& stack, int32_t reach) const {
     return {Vector(absl::StrCat(stack, ".block.0.layer.0.SelfAttention.relative_attention_bias.weight")), reach};
   }
@@ -29,11 +29,11 @@ class WeightBinder {
   FeedForwardWeights FeedForward(const std::string& layer, bool gated) const {
     const std::string dense = layer + ".DenseReluDense";
     return {Vector(layer + ".layer_norm.weight"), Matrix(dense + (gated ? ".wi_0.weight" : ".wi.weight")),
-            gated ? Matrix(dense + ".wi_1.weight") : PackedMatrix{}, Matrix(dense + ".wo.weight")};
+            gated ? Matrix(dense + ".wi_1.weight") : WeightMatrix{}, Matrix(dense + ".wo.weight")};
   }
 
  private:
-  std::map<std::string, PackedMatrix> matrices_;
+  std::map<std::string, WeightMatrix> matrices_;
   std::map<std::string, const float*> vectors_;
 };
 
@@ -58,64 +58,74 @@ T5Weights LayOut(const WeightBinder& binder, const T5Config& config) {
   return weights;
 }
 
-}  // namespace
+// Of one tensor in the buffer.
+int64_t KeptBytes(const ParameterTensor& tensor, MixTime when) {
+  return when == MixTime::kNever && tensor.is_matrix() ? 0 : tensor.mixed_bytes;
+}
 
-int64_t MixedWeights::Bytes(const Parameters& parameters) {
+int64_t KeptBytes(const Parameters& parameters, MixTime when) {
   int64_t bytes = 0;
-  for (const ParameterTensor& tensor : parameters.tensors()) bytes += tensor.mixed_bytes;
+  for (const ParameterTensor& tensor : parameters.tensors()) bytes += KeptBytes(tensor, when);
   return bytes;
 }
 
+}  // namespace
+
+int64_t MixedWeights::Bytes(const Parameters& parameters) { return KeptBytes(parameters, MixTime::kNow); }
+
 absl::StatusOr<std::shared_ptr<const MixedWeights>> MixedWeights::Mix(std::shared_ptr<const Parameters> parameters,
                                                                       const Coefficients& coefficients,
-                                                                      Backend* backend) {
-  ASSIGN_OR_RETURN(Buffer buffer, backend->Allocate(Bytes(*parameters) / 4));
-  std::shared_ptr<MixedWeights> mixed(new MixedWeights(std::move(parameters), coefficients, std::move(buffer)));
+                                                                      Backend* backend, MixTime when) {
+  ASSIGN_OR_RETURN(Buffer buffer, backend->Allocate(KeptBytes(*parameters, when) / 4));
+  std::shared_ptr<MixedWeights> mixed(new MixedWeights(std::move(parameters), coefficients, when, std::move(buffer)));
   mixed->MixTensors(backend);
   return mixed;
 }
 
 void MixedWeights::MixTensors(Backend* backend) {
-  const std::vector<float>& c = coefficients_.values();
+  const std::vector<ParameterTensor>& tensors = parameters_->tensors();
+  states_.reserve(tensors.size());  // They are pointed to.
   WeightBinder binder;
   EmbeddingWeights embedding;
   std::byte* next = buffer_.raw();
-  for (const ParameterTensor& tensor : parameters_->tensors()) {
-    const std::string& name = tensor.spec.name;
+  for (const ParameterTensor& tensor : tensors) {
     if (tensor.spec.role == TensorRole::kEmbedding) {
       for (size_t j = 0; j < tensor.sets.size(); ++j) embedding.sets.push_back(tensor.values(j));
-      embedding.coefficients = tensor.conditioned ? c : std::vector<float>{1.0f};
-    } else if (!tensor.conditioned) {
-      if (tensor.is_matrix()) {
-        binder.BindMatrix(name, tensor.matrix(0));
-      } else {
-        binder.BindVector(name, tensor.values(0));
-      }
+      embedding.coefficients = tensor.conditioned ? coefficients_.values() : std::vector<float>{1.0f};
+    } else if (tensor.is_matrix()) {
+      binder.BindMatrix(tensor.spec.name, MakeMatrix(tensor, backend, &next));
     } else {
-      if (tensor.is_matrix()) {
-        MixMatrix(tensor, backend, next);
-        binder.BindMatrix(name, {next, tensor.spec.shape[0], tensor.spec.shape[1], parameters_->precision()});
-      } else {
-        MixVector(tensor, backend, reinterpret_cast<float*>(next));
-        binder.BindVector(name, reinterpret_cast<const float*>(next));
-      }
-      next += tensor.mixed_bytes;
+      binder.BindVector(tensor.spec.name, MakeVector(tensor, backend, &next));
     }
   }
   weights_ = LayOut(binder, parameters_->config());
   weights_.embedding = std::move(embedding);
+  weights_.coefficients = coefficients_.values();
 }
 
-void MixedWeights::MixMatrix(const ParameterTensor& tensor, Backend* backend, std::byte* out) const {
-  std::vector<PackedMatrix> sets;
-  for (size_t j = 0; j < tensor.sets.size(); ++j) sets.push_back(tensor.matrix(j));
-  backend->MixMatrix(sets, coefficients_.values(), parameters_->precision(), out);
+WeightMatrix MixedWeights::MakeMatrix(const ParameterTensor& tensor, Backend* backend, std::byte** next) {
+  if (!tensor.conditioned) return {.mixed = tensor.basis.sets[0]};
+  PackedMatrix mixed = tensor.basis.factors[0];  // Its shape and precision.
+  mixed.data = when_ == MixTime::kNever ? nullptr : *next;
+  WeightMatrix matrix{mixed, &tensor.basis, nullptr, nullptr};
+  if (when_ == MixTime::kNow) {
+    backend->MixMatrix(tensor.basis.sets, coefficients_.values(), parameters_->precision(), *next);
+  } else if (when_ == MixTime::kOnUse) {
+    matrix.state = &states_.emplace_back(MixState::kUnused);
+    matrix.place = *next;
+  }
+  *next += KeptBytes(tensor, when_);
+  return matrix;
 }
 
-void MixedWeights::MixVector(const ParameterTensor& tensor, Backend* backend, float* out) const {
+const float* MixedWeights::MakeVector(const ParameterTensor& tensor, Backend* backend, std::byte** next) const {
+  if (!tensor.conditioned) return tensor.values(0);
   std::vector<const float*> sets;
   for (size_t j = 0; j < tensor.sets.size(); ++j) sets.push_back(tensor.values(j));
+  float* const out = reinterpret_cast<float*>(*next);
   backend->Mix(sets, coefficients_.values(), tensor.elements(), out);
+  *next += KeptBytes(tensor, when_);
+  return out;
 }
 
 }  // namespace trimtab

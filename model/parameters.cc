@@ -94,11 +94,18 @@ absl::Status Parameters::PlanTensor(const ModelTensor& tensor, const Backend& ba
                                                    kMaxInt8Depth, ": load it in bfloat16"));
   }
   const Precision stored = StoredPrecision(spec, tensor.conditioned, precision_);
-  ParameterTensor planned{spec, tensor.conditioned, stored, BackendBytes(spec, config_, stored, backend), 0, {}};
+  ParameterTensor planned{spec, tensor.conditioned, stored, BackendBytes(spec, config_, stored, backend), 0, {}, {}};
   if (tensor.conditioned && spec.role != TensorRole::kEmbedding) {
     planned.mixed_bytes = WholeLines(BackendBytes(spec, config_, precision_, backend));
   }
-  bytes_ += static_cast<int64_t>(tensor.sets.size()) * WholeLines(planned.bytes);
+  const auto sets = static_cast<int64_t>(tensor.sets.size());
+  bytes_ += sets * WholeLines(planned.bytes);
+  if (tensor.conditioned && planned.is_matrix()) {
+    if (stored != precision_) bytes_ += sets * planned.mixed_bytes;
+    constexpr int kMatricesOfOneOperation = 3;  // q, k and v; the output layer stands alone.
+    scratch_bytes_ =
+        std::max(scratch_bytes_, planned.mixed_bytes * (spec.name == kLmHead ? 1 : kMatricesOfOneOperation));
+  }
   tensors_.push_back(std::move(planned));
   return absl::OkStatus();
 }
@@ -112,7 +119,23 @@ absl::Status Parameters::Fill(const std::vector<Tensor>& sets, const Backend& ba
     tensor->sets.push_back(*next);
     *next += WholeLines(tensor->bytes);
   }
+  if (tensor->is_matrix()) FillBasis(backend, next, tensor);
   return absl::OkStatus();
+}
+
+void Parameters::FillBasis(const Backend& backend, std::byte** next, ParameterTensor* tensor) const {
+  const int64_t out = tensor->spec.shape[0], in = tensor->spec.shape[1];
+  for (const std::byte* set : tensor->sets) {
+    const PackedMatrix& matrix = tensor->basis.sets.emplace_back(set, out, in, tensor->precision);
+    if (!tensor->conditioned || tensor->precision == precision_) {
+      tensor->basis.factors.push_back(matrix);
+      continue;
+    }
+    const float whole = 1.0f;
+    backend.MixMatrix({&matrix, 1}, {&whole, 1}, precision_, *next);
+    tensor->basis.factors.emplace_back(*next, out, in, precision_);
+    *next += tensor->mixed_bytes;
+  }
 }
 
 }  // namespace trimtab

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
+#include "model/t5_weights.h"
 
 namespace trimtab {
 
@@ -29,10 +30,9 @@ struct ParameterTensor {
   int64_t bytes = 0;                          // Of one set.
   int64_t mixed_bytes = 0;                    // Of its mixture, whole cache lines; 0 when shared or mixed on the spot.
   std::vector<const std::byte*> sets;         // One when shared; the basis (k sets) when conditioned.
+  MatrixBasis basis;                          // Of a matrix, shared or conditioned.
 
   bool is_matrix() const { return spec.role == TensorRole::kMatrix; }
-  // REQUIRES: is_matrix().
-  PackedMatrix matrix(size_t set) const { return {sets[set], spec.shape[0], spec.shape[1], precision}; }
   // REQUIRES: !is_matrix().
   const float* values(size_t set) const { return reinterpret_cast<const float*>(sets[set]); }
   int64_t elements() const { return bytes / 4; }  // Of values().
@@ -42,8 +42,8 @@ struct ParameterTensor {
 class Parameters {
  public:
   // Widens to float32, checks that every value is finite, and packs for `backend`, which must outlive the result.
-  // `precision` is what matrices are multiplied in. With kInt8 the sets of conditioned matrices are kept in bfloat16
-  // and become int8 when they are mixed.
+  // `precision` is what matrices are multiplied in. With kInt8 the sets of conditioned matrices are kept twice: in
+  // bfloat16, from which mixtures are made, and in int8, by which rows are multiplied over the basis.
   static absl::StatusOr<std::shared_ptr<const Parameters>> Create(const Checkpoint& checkpoint, Backend* backend,
                                                                   Precision precision = Precision::kFloat32);
 
@@ -54,6 +54,8 @@ class Parameters {
   // In T5Tensors order, then "lm_head.weight" (present for every model: made from the embedding where tied).
   const std::vector<ParameterTensor>& tensors() const { return tensors_; }
   int64_t bytes() const { return bytes_; }
+  // Room for the mixtures of all matrices that one operation reads.
+  int64_t scratch_bytes() const { return scratch_bytes_; }
   Precision precision() const { return precision_; }
   // Distances beyond this share one relative-bias entry.
   int32_t bias_reach() const { return config_.relative_max_distance; }
@@ -64,6 +66,7 @@ class Parameters {
   absl::Status PlanTensor(const ModelTensor& tensor, const Backend& backend);
   absl::Status Fill(const std::vector<Tensor>& sets, const Backend& backend, std::byte** next,
                     ParameterTensor* tensor) const;
+  void FillBasis(const Backend& backend, std::byte** next, ParameterTensor* tensor) const;
 
   T5Config config_;
   ClpConfig clp_;
@@ -73,6 +76,7 @@ class Parameters {
   std::vector<ParameterTensor> tensors_;
   Buffer buffer_;  // All sets of all tensors, each on whole cache lines.
   int64_t bytes_ = 0;
+  int64_t scratch_bytes_ = 0;
 };
 
 }  // namespace trimtab

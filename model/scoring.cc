@@ -18,7 +18,8 @@ void Append(Backend* backend, Rows rows, std::vector<float>* out) {
 absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weights, std::span<const int32_t> input_ids,
                                                        std::span<const int32_t> decoder_ids, Backend* backend) {
   const T5Config& config = weights.parameters().config();
-  const LaneMath math(config, backend);
+  LaneMath math(config, backend);
+  RETURN_IF_ERROR(math.Reserve(weights.parameters()));
   const int32_t length = static_cast<int32_t>(input_ids.size());
   ASSIGN_OR_RETURN(std::unique_ptr<CrossAttention> cross, CrossAttention::Create(config, length, backend));
   ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, length, backend));
@@ -38,7 +39,8 @@ absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weigh
 absl::StatusOr<std::vector<float>> EncoderOutput(const MixedWeights& weights, std::span<const int32_t> input_ids,
                                                  Backend* backend) {
   const T5Config& config = weights.parameters().config();
-  const LaneMath math(config, backend);
+  LaneMath math(config, backend);
+  RETURN_IF_ERROR(math.Reserve(weights.parameters()));
   const int32_t length = static_cast<int32_t>(input_ids.size());
   ASSIGN_OR_RETURN(std::unique_ptr<CrossAttention> cross, CrossAttention::Create(config, length, backend));
   ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, length, backend));

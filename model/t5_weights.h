@@ -1,9 +1,10 @@
-// One complete set of T5 weights as the forward pass reads them: pointers into a parameter version (shared tensors)
-// and into mixed weights (conditioned tensors). Two lanes of a batch run one product together where they point to the
-// same matrix.
+// One complete set of T5 weights as the forward pass reads them: pointers into a parameter version (shared tensors and
+// the basis) and into mixed weights. Two lanes of a batch run one product together where they point to the same matrix
+// or, over a basis, to the same sets.
 #ifndef TRIMTAB_MODEL_T5_WEIGHTS_H_
 #define TRIMTAB_MODEL_T5_WEIGHTS_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -17,17 +18,40 @@ struct EmbeddingWeights {
   std::vector<float> coefficients;
 };
 
+// The sets of one conditioned matrix.
+struct MatrixBasis {
+  std::vector<PackedMatrix> sets;     // What mixtures are made from.
+  std::vector<PackedMatrix> factors;  // What rows are multiplied by: the sets, in the precision of products.
+};
+
+// How far the mixture of one matrix has come.
+enum class MixState : uint8_t {
+  kUnused,
+  kUsedOnce,  // It was made for one use and not kept, so that who asks once pays for no memory.
+  kMixed,
+};
+
+// One weight matrix of one model, mixed already or to be mixed when it is used.
+struct WeightMatrix {
+  // The matrix, or the place of its mixture. Without data there is none: rows run over the basis.
+  PackedMatrix mixed;
+  const MatrixBasis* basis = nullptr;  // Null: shared.
+  MixState* state = nullptr;           // Of a mixture that is made on use, by the engine it runs in. Null: it is there.
+  std::byte* place = nullptr;          // Where such a mixture is written: mixed.data.
+  bool empty() const { return mixed.data == nullptr && basis == nullptr; }
+};
+
 struct AttentionWeights {
   const float* norm = nullptr;  // (d_model): the layer norm before the attention.
-  PackedMatrix q, k, v;         // (inner, d_model)
-  PackedMatrix o;               // (d_model, inner)
+  WeightMatrix q, k, v;         // (inner, d_model)
+  WeightMatrix o;               // (d_model, inner)
 };
 
 struct FeedForwardWeights {
   const float* norm = nullptr;  // (d_model)
-  PackedMatrix wi;              // (d_ff, d_model); wi_0, the gate, when gated.
-  PackedMatrix up;              // (d_ff, d_model): wi_1; empty when not gated.
-  PackedMatrix wo;              // (d_model, d_ff)
+  WeightMatrix wi;              // (d_ff, d_model); wi_0, the gate, when gated.
+  WeightMatrix up;              // (d_ff, d_model): wi_1; empty when not gated.
+  WeightMatrix wo;              // (d_model, d_ff)
 };
 
 struct EncoderLayerWeights {
@@ -42,6 +66,7 @@ struct DecoderLayerWeights {
 };
 
 struct T5Weights {
+  std::vector<float> coefficients;  // Of the basis, one per set.
   EmbeddingWeights embedding;
   std::vector<EncoderLayerWeights> encoder;
   std::vector<DecoderLayerWeights> decoder;
@@ -49,7 +74,7 @@ struct T5Weights {
   const float* decoder_norm = nullptr;  // (d_model)
   RelativeBias encoder_bias;            // (heads, 2 * reach + 1), shared by all encoder layers.
   RelativeBias decoder_bias;            // Likewise for the decoder.
-  PackedMatrix lm_head;                 // (vocab_size, d_model)
+  WeightMatrix lm_head;                 // (vocab_size, d_model)
 };
 
 }  // namespace trimtab

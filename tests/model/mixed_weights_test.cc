@@ -55,7 +55,7 @@ class MixedWeightsTest : public testing::TestWithParam<std::tuple<std::string, b
 
   // The name, taken apart again: an independent reading of the layout.
   static const void* Locate(const T5Weights& w, const std::string& name) {
-    if (name == "lm_head.weight") return w.lm_head.data;
+    if (name == "lm_head.weight") return w.lm_head.mixed.data;
     if (name == "encoder.final_layer_norm.weight") return w.encoder_norm;
     if (name == "decoder.final_layer_norm.weight") return w.decoder_norm;
     if (name.find("relative_attention_bias") != std::string::npos) {
@@ -71,8 +71,8 @@ class MixedWeightsTest : public testing::TestWithParam<std::tuple<std::string, b
     if (feed_forward) {
       const FeedForwardWeights& ff = encoder ? w.encoder[block].feed_forward : w.decoder[block].feed_forward;
       if (part == "layer_norm.weight") return ff.norm;
-      if (part == "DenseReluDense.wi_1.weight") return ff.up.data;
-      return part == "DenseReluDense.wo.weight" ? ff.wo.data : ff.wi.data;
+      if (part == "DenseReluDense.wi_1.weight") return ff.up.mixed.data;
+      return part == "DenseReluDense.wo.weight" ? ff.wo.mixed.data : ff.wi.mixed.data;
     }
     const AttentionWeights& a = encoder ? w.encoder[block].self
                                 : cross ? w.decoder[block].cross
@@ -80,13 +80,13 @@ class MixedWeightsTest : public testing::TestWithParam<std::tuple<std::string, b
     if (part == "layer_norm.weight") return a.norm;
     switch (part[part.size() - 8]) {
       case 'q':
-        return a.q.data;
+        return a.q.mixed.data;
       case 'k':
-        return a.k.data;
+        return a.k.mixed.data;
       case 'v':
-        return a.v.data;
+        return a.v.mixed.data;
       default:
-        return a.o.data;
+        return a.o.mixed.data;
     }
   }
 
