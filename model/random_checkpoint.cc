@@ -112,6 +112,28 @@ absl::Status MakeEmptyFolder(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": is not empty; name a folder that can be made"));
 }
 
+// A folder with all but the tensors.
+absl::Status BeginFolder(const T5Config& config, const std::string& tokenizer, const std::string& out) {
+  std::ifstream file(tokenizer, std::ios::binary);
+  const std::string pieces{std::istreambuf_iterator<char>(file), {}};
+  if (pieces.empty()) return absl::NotFoundError(absl::StrCat(tokenizer, ": cannot be read; expected a spiece.model"));
+  RETURN_IF_ERROR(MakeEmptyFolder(out));
+  RETURN_IF_ERROR(WriteText(absl::StrCat(out, "/", kConfigFile), ConfigJson(config)));
+  RETURN_IF_ERROR(WriteText(absl::StrCat(out, "/", kGenerationFile), GenerationJson(config)));
+  return WriteText(absl::StrCat(out, "/", kTokenizerFile), pieces);
+}
+
+absl::Status WriteRandomTensors(const T5Config& config, const std::vector<TensorSpec>& specs, uint64_t seed,
+                                const std::string& path) {
+  std::vector<std::vector<float>> values;
+  std::map<std::string, Tensor, std::less<>> tensors;
+  for (const TensorSpec& spec : specs) {
+    values.push_back(Values(config, spec, seed + (values.size() << 32)));
+    tensors[spec.name] = {DType::kF32, spec.shape, std::as_bytes(std::span<const float>(values.back()))};
+  }
+  return WriteSafetensors(path, tensors, {{"format", "pt"}});
+}
+
 }  // namespace
 
 std::vector<std::string> KnownShapes() {
@@ -141,20 +163,32 @@ absl::StatusOr<T5Config> KnownShape(absl::string_view name) {
 
 absl::Status WriteRandomCheckpoint(const T5Config& config, uint64_t seed, const std::string& tokenizer,
                                    const std::string& out) {
-  std::ifstream file(tokenizer, std::ios::binary);
-  const std::string pieces{std::istreambuf_iterator<char>(file), {}};
-  if (pieces.empty()) return absl::NotFoundError(absl::StrCat(tokenizer, ": cannot be read; expected a spiece.model"));
-  RETURN_IF_ERROR(MakeEmptyFolder(out));
-  std::vector<std::vector<float>> values;
-  std::map<std::string, Tensor, std::less<>> tensors;
-  for (const TensorSpec& spec : T5Tensors(config)) {
-    values.push_back(Values(config, spec, seed + (values.size() << 32)));
-    tensors[spec.name] = {DType::kF32, spec.shape, std::as_bytes(std::span<const float>(values.back()))};
+  RETURN_IF_ERROR(BeginFolder(config, tokenizer, out));
+  return WriteRandomTensors(config, T5Tensors(config), seed, absl::StrCat(out, "/model.safetensors"));
+}
+
+absl::Status WriteRandomClp(const T5Config& config, const std::string& variant, int rewards, uint64_t seed,
+                            const std::string& tokenizer, const std::string& out) {
+  ClpConfig clp;
+  clp.name = "random";
+  clp.variant = variant;
+  ASSIGN_OR_RETURN(clp.patterns, VariantPatterns(variant));
+  clp.default_alpha = clp.mixing.alpha_min;
+  for (int i = 0; i < rewards; ++i) clp.rewards.emplace_back().name = absl::StrCat("r", i);
+  RETURN_IF_ERROR(BeginFolder(config, tokenizer, out));
+  std::vector<TensorSpec> shared, conditioned;
+  for (const ModelTensor& tensor : PlanTensors(config, clp)) {
+    (tensor.conditioned ? conditioned : shared).push_back(tensor.spec);
   }
-  RETURN_IF_ERROR(WriteText(absl::StrCat(out, "/", kConfigFile), ConfigJson(config)));
-  RETURN_IF_ERROR(WriteText(absl::StrCat(out, "/", kGenerationFile), GenerationJson(config)));
-  RETURN_IF_ERROR(WriteText(absl::StrCat(out, "/", kTokenizerFile), pieces));
-  return WriteSafetensors(absl::StrCat(out, "/model.safetensors"), tensors, {{"format", "pt"}});
+  RETURN_IF_ERROR(WriteRandomTensors(config, shared, seed, absl::StrCat(out, "/", kSharedFile)));
+  RETURN_IF_ERROR(WriteRandomTensors(config, conditioned, seed + 1, absl::StrCat(out, "/", kReferenceFile)));
+  std::error_code error;
+  std::filesystem::create_directory(std::filesystem::path(out) / "conditioned", error);
+  for (int i = 0; i < rewards; ++i) {
+    RETURN_IF_ERROR(WriteRandomTensors(config, conditioned, seed + 2 + i,
+                                       absl::StrCat(out, "/", ConditionedFile(clp.rewards[i].name))));
+  }
+  return WriteText(absl::StrCat(out, "/", kClpFile), ClpConfigToJson(clp));
 }
 
 }  // namespace trimtab

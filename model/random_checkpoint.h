@@ -1,4 +1,4 @@
-// T5 folders with random weights in the shapes people use: to measure speed where the values do not matter.
+// T5 and CLP folders with random weights in the shapes people use: to measure speed where the values do not matter.
 #ifndef TRIMTAB_MODEL_RANDOM_CHECKPOINT_H_
 #define TRIMTAB_MODEL_RANDOM_CHECKPOINT_H_
 
@@ -24,6 +24,11 @@ absl::StatusOr<T5Config> KnownShape(absl::string_view name);
 // training from, the same for the same seed. `out` must not exist or be empty.
 absl::Status WriteRandomCheckpoint(const T5Config& config, uint64_t seed, const std::string& tokenizer,
                                    const std::string& out);
+
+// Likewise a CLP checkpoint: rewards r0, r1, ..., each conditioned tensor drawn anew per set, mixing softmdp with
+// alpha_min 0.01. REQUIRES: `variant` is "full", "attn" or "logit", rewards is from 1 to 16.
+absl::Status WriteRandomClp(const T5Config& config, const std::string& variant, int rewards, uint64_t seed,
+                            const std::string& tokenizer, const std::string& out);
 
 }  // namespace trimtab
 

@@ -76,7 +76,7 @@ TEST_P(BasisProductTest, IsTheFormula) {
   // What rounding the operands costs a sum of kIn products of values around 1/2.
   const double tolerance = std::get<1>(GetParam()) == Precision::kFloat32    ? 1e-4
                            : std::get<1>(GetParam()) == Precision::kBfloat16 ? 0.1
-                                                                             : 0.35;
+                                                                             : 0.5;
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t n = 0; n < kOut; ++n) {
       const double expected = Expected(x, c, r, n);

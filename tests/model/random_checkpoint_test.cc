@@ -1,5 +1,6 @@
 #include "model/random_checkpoint.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -36,6 +37,22 @@ TEST(RandomCheckpointTest, OpensAsAHuggingFaceFolderOfThatShape) {
   EXPECT_TRUE(checkpoint.config.gated);
   EXPECT_FALSE(checkpoint.config.tied_embeddings);
   EXPECT_EQ(checkpoint.config.activation, Activation::kGeluNew);
+}
+
+TEST(RandomCheckpointTest, AClpFolderOpensWithSetsThatDiffer) {
+  TempDir folder;
+  ASSERT_OK(WriteRandomClp(Small(), "attn", 2, 1, kTokenizer, folder.File("made")));
+  ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint, OpenCheckpoint(folder.File("made")));
+  EXPECT_EQ(checkpoint.clp.num_sets(), 3);
+  int conditioned = 0;
+  for (const ModelTensor& tensor : checkpoint.tensors) {
+    if (!tensor.conditioned) continue;
+    ++conditioned;
+    ASSERT_EQ(tensor.sets.size(), 3u);
+    EXPECT_FALSE(std::ranges::equal(tensor.sets[0].bytes, tensor.sets[1].bytes)) << tensor.spec.name;
+    EXPECT_FALSE(std::ranges::equal(tensor.sets[1].bytes, tensor.sets[2].bytes)) << tensor.spec.name;
+  }
+  EXPECT_GT(conditioned, 0);
 }
 
 TEST(RandomCheckpointTest, DeviationsAreT5sAndValuesFollowTheSeed) {
