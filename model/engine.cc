@@ -38,10 +38,16 @@ struct Active {
   std::optional<Drafter> drafter;    // Of a request that writes one token at a time.
   std::span<const int32_t> drafted;  // In the step at hand.
   size_t reported = 0;               // Settled tokens already sent as events.
+  absl::Duration mixed_before;       // mix_time() on admission.
 
   // Of its first rows.
   const MixedWeights& mixture() const { return *readers[0].weights; }
   const T5Weights* weights() const { return &mixture().weights(); }
+  absl::Duration mix_time() const {
+    absl::Duration sum;
+    for (const Reader& reader : readers) sum += reader.weights->mix_time();
+    return sum;
+  }
   bool over_basis() const { return mixture().when() == MixTime::kNever; }
   bool mixes_logits() const { return readers.size() > 1; }
   // In a step, but for its draft.
@@ -204,6 +210,7 @@ absl::Status ContinuousEngine::Admit(EngineRequest request) {
     RETURN_IF_ERROR(math_.Reserve(reader.weights->parameters()));
     ASSIGN_OR_RETURN(reader.cross, CrossAttention::Create(math_.config(), length, math_.backend()));
   }
+  active->mixed_before = active->mix_time();
   active->search = NewSearch(request.options, math_.config());
   for (int32_t i = 0; i < rows; ++i) active->slots.push_back(kv_->Acquire());
   active->request = std::move(request);
@@ -238,7 +245,6 @@ StepStats ContinuousEngine::Step(std::vector<EngineEvent>* events) {
   if (pass_ == nullptr && !arrived_.empty()) BeginEncoding();
   if (pass_ != nullptr) AdvanceEncoding(&stats, events);
   if (!decoding_.empty()) Decode(&stats, events);
-  stats.mix_time = math_.TakeMixTime();
   return stats;
 }
 
@@ -366,6 +372,7 @@ bool ContinuousEngine::Advance(Active& active, float* logits, std::vector<Engine
   event.id = active.request.id;
   event.kind = EngineEvent::Kind::kFinished;
   event.generation = active.search->Take();
+  event.mix_time = active.mix_time() - active.mixed_before;
   return true;
 }
 

@@ -50,6 +50,7 @@ struct EngineEvent {
   Kind kind = Kind::kToken;
   int32_t token = 0;
   Generation generation;
+  absl::Duration mix_time = {};  // When finished: spent since admission on mixing its weights, alone or for others too.
 };
 
 // What one step did, for metrics.
@@ -60,7 +61,6 @@ struct StepStats {
   int32_t encode_tokens = 0;  // Tokens of the encoder pass that advanced by a layer.
   int32_t draft_tokens = 0;   // Guessed, and run beside the decode rows.
   int32_t draft_accepted = 0;
-  absl::Duration mix_time;  // Spent on mixing matrices that were used.
 };
 
 // Runs T5 forward passes for many requests at once. Not thread-safe: one owner thread.

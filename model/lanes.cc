@@ -2,7 +2,6 @@
 
 #include <array>
 #include <functional>
-#include <utility>
 
 #include "absl/time/clock.h"
 #include "model/status_macros.h"
@@ -81,8 +80,6 @@ absl::Status LaneMath::Reserve(const Parameters& parameters) {
   return absl::OkStatus();
 }
 
-absl::Duration LaneMath::TakeMixTime() { return std::exchange(mix_time_, absl::ZeroDuration()); }
-
 Operand LaneMath::OperandOf(const LaneBatch& batch, const T5Weights& weights, const WeightMatrix& matrix,
                             std::byte** spot) {
   if (matrix.basis == nullptr) return matrix.mixed;
@@ -99,7 +96,7 @@ Operand LaneMath::OperandOf(const LaneBatch& batch, const T5Weights& weights, co
   }
   const absl::Time start = absl::Now();
   backend_->MixMatrixNow(matrix.basis->sets, weights.coefficients, mixed.precision, place);
-  mix_time_ += absl::Now() - start;
+  *weights.mix_time += absl::Now() - start;
   if (matrix.state != nullptr) *matrix.state = keep ? MixState::kMixed : MixState::kUsedOnce;
   return mixed;
 }

@@ -7,7 +7,6 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "kernels/backend.h"
 #include "model/parameters.h"
 #include "model/t5_config.h"
@@ -78,8 +77,6 @@ class LaneMath {
 
   Backend* backend() const { return backend_; }
   const T5Config& config() const { return config_; }
-  // Spent on mixing matrices since the last call.
-  absl::Duration TakeMixTime();
 
  private:
   // What to multiply the rows of a lane by; mixes it where need be, for one use into *spot, which moves on.
@@ -88,7 +85,6 @@ class LaneMath {
   const T5Config config_;
   Backend* const backend_;
   Buffer scratch_;
-  absl::Duration mix_time_;
 };
 
 }  // namespace trimtab

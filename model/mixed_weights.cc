@@ -101,6 +101,7 @@ void MixedWeights::MixTensors(Backend* backend) {
   weights_ = LayOut(binder, parameters_->config());
   weights_.embedding = std::move(embedding);
   weights_.coefficients = coefficients_.values();
+  if (when_ != MixTime::kNow) weights_.mix_time = &mix_time_;
 }
 
 WeightMatrix MixedWeights::MakeMatrix(const ParameterTensor& tensor, Backend* backend, std::byte** next) {

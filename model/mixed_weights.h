@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "kernels/backend.h"
 #include "model/parameters.h"
 #include "model/t5_weights.h"
@@ -41,6 +42,8 @@ class MixedWeights {
   const Parameters& parameters() const { return *parameters_; }
   const Coefficients& coefficients() const { return coefficients_; }
   MixTime when() const { return when_; }
+  // Spent by the engine on mixing matrices on use; for its thread.
+  absl::Duration mix_time() const { return mix_time_; }
   int64_t bytes() const { return buffer_.bytes(); }
 
  private:
@@ -59,6 +62,7 @@ class MixedWeights {
   MixTime when_;
   Buffer buffer_;  // All conditioned tensors but the embedding, one after the other; without matrices if kNever.
   std::vector<MixState> states_;  // Of the matrices mixed on use.
+  absl::Duration mix_time_;
   T5Weights weights_;
 };
 

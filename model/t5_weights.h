@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "kernels/backend.h"
 
 namespace trimtab {
@@ -66,7 +67,8 @@ struct DecoderLayerWeights {
 };
 
 struct T5Weights {
-  std::vector<float> coefficients;  // Of the basis, one per set.
+  std::vector<float> coefficients;     // Of the basis, one per set.
+  absl::Duration* mix_time = nullptr;  // Grows by what mixing on use takes; null where all is mixed.
   EmbeddingWeights embedding;
   std::vector<EncoderLayerWeights> encoder;
   std::vector<DecoderLayerWeights> decoder;

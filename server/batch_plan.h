@@ -8,7 +8,7 @@
 
 namespace trimtab {
 
-// A request whose mixed weights are ready and that waits for rows. In order of arrival.
+// A request that waits for rows. In order of arrival.
 struct Candidate {
   uint64_t lane = 0;  // Requests with equal weights share a lane.
   int32_t rows = 1;

@@ -73,12 +73,11 @@ Metrics::Metrics(Registry& r)
                                          "Decoding time of a request over its "
                                          "tokens.",
                                          TokenBuckets())),
-      queue_duration(OneHistogram(r, "request_queue_duration_seconds",
-                                  "Wait for a place in the batch, mixing not "
-                                  "included.",
-                                  PhaseBuckets())),
-      request_mix_duration(
-          OneHistogram(r, "request_mix_duration_seconds", "Wait of a request for its mixed weights.", PhaseBuckets())),
+      queue_duration(
+          OneHistogram(r, "request_queue_duration_seconds", "Wait for a place in the batch.", PhaseBuckets())),
+      request_mix_duration(OneHistogram(r, "request_mix_duration_seconds",
+                                        "Of encoding and decoding a request, the part spent on mixing its weights.",
+                                        PhaseBuckets())),
       encode_duration(OneHistogram(r, "request_encode_duration_seconds",
                                    "From admission to the end of the encoder "
                                    "pass.",
@@ -88,14 +87,13 @@ Metrics::Metrics(Registry& r)
                                    "token.",
                                    PhaseBuckets())),
       requests_running(OneGauge(r, "requests_running", "Requests in the batch now.")),
-      requests_waiting(OneGauge(r, "requests_waiting", "Requests that wait for mixed weights or for a place.")),
+      requests_waiting(OneGauge(r, "requests_waiting", "Requests that wait for a place in the batch.")),
       requests_rejected(Counters(r, "requests_rejected_total", "Requests refused on arrival, by reason.")),
       rejected_queue_full(requests_rejected.Add({{"reason", "queue_full"}})),
       rejected_draining(requests_rejected.Add({{"reason", "draining"}})),
       requests_cancelled(Counters(r, "requests_cancelled_total",
                                   "Requests ended early by the caller, a deadline or a "
                                   "drain, by the stage they were in.")),
-      cancelled_mixing(requests_cancelled.Add({{"stage", "mixing"}})),
       cancelled_waiting(requests_cancelled.Add({{"stage", "waiting"}})),
       cancelled_encoding(requests_cancelled.Add({{"stage", "encoding"}})),
       cancelled_decoding(requests_cancelled.Add({{"stage", "decoding"}})),
@@ -106,16 +104,25 @@ Metrics::Metrics(Registry& r)
       batch_steps(Counters(r, "batch_steps_total", "Engine steps by phase; one step may do both.")),
       encode_steps(batch_steps.Add({{"phase", "encode"}})),
       decode_steps(batch_steps.Add({{"phase", "decode"}})),
+      decode_rows(Counters(r, "decode_rows_total", "Rows of decode steps by how their weights were computed.")),
+      dense_rows(decode_rows.Add({{"path", "dense"}})),
+      basis_rows(decode_rows.Add({{"path", "basis"}})),
       draft_tokens(OneCounter(r, "draft_tokens_total", "Tokens guessed from the article and tried.")),
       draft_tokens_accepted(OneCounter(r, "draft_tokens_accepted_total", "Guesses that were right: steps saved.")),
       cache_hits(OneCounter(r, "mix_cache_hits_total", "Requests whose mixed weights were resident.")),
-      cache_misses(OneCounter(r, "mix_cache_misses_total", "Requests that caused a mix.")),
-      cache_coalesced(OneCounter(r, "mix_coalesced_total", "Requests served by a mix that another request caused.")),
+      cache_misses(OneCounter(r, "mix_cache_misses_total", "Requests whose mixed weights were made for them.")),
+      cache_coalesced(
+          OneCounter(r, "mix_coalesced_total", "Requests whose mixed weights were being made for another one.")),
+      cache_basis(OneCounter(r, "mix_cache_basis_total", "Requests that ran over the basis, without a mixture.")),
+      cache_promotions(OneCounter(r, "mix_cache_promotions_total",
+                                  "Mixtures made in the background because their weighting was often served over the "
+                                  "basis.")),
       cache_evictions(OneCounter(r, "mix_cache_evictions_total", "Mixed weights dropped to make room.")),
       cache_entries(OneGauge(r, "mix_cache_entries", "Mixed weights resident.")),
-      cache_bytes(OneGauge(r, "mix_cache_bytes", "Memory of mixed weights, mixes under way included.")),
+      cache_bytes(OneGauge(r, "mix_cache_bytes", "Memory of mixed weights, those being made included.")),
       cache_capacity_bytes(OneGauge(r, "mix_cache_capacity_bytes", "What mix_cache_bytes never exceeds.")),
-      mix_duration(OneHistogram(r, "mix_duration_seconds", "One mix of all conditioned tensors.", PhaseBuckets())),
+      mix_duration(OneHistogram(r, "mix_duration_seconds", "One mix of all conditioned tensors in the background.",
+                                PhaseBuckets())),
       params_version(OneGauge(r, "params_version", "Sequence number of the parameters that new requests get.")),
       params_info(Gauges(r, "params_info", "1, labelled with the digest of the parameters that new requests get.")),
       build_info(Gauges(r, "build_info", "1, labelled with what was built.")) {}

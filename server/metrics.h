@@ -46,7 +46,6 @@ struct Metrics {
   prometheus::Counter& rejected_queue_full;
   prometheus::Counter& rejected_draining;
   prometheus::Family<prometheus::Counter>& requests_cancelled;  // requests_cancelled_total{stage}
-  prometheus::Counter& cancelled_mixing;
   prometheus::Counter& cancelled_waiting;
   prometheus::Counter& cancelled_encoding;
   prometheus::Counter& cancelled_decoding;
@@ -59,6 +58,9 @@ struct Metrics {
   prometheus::Family<prometheus::Counter>& batch_steps;  // batch_steps_total{phase}
   prometheus::Counter& encode_steps;
   prometheus::Counter& decode_steps;
+  prometheus::Family<prometheus::Counter>& decode_rows;  // decode_rows_total{path}
+  prometheus::Counter& dense_rows;
+  prometheus::Counter& basis_rows;
   prometheus::Counter& draft_tokens;           // draft_tokens_total
   prometheus::Counter& draft_tokens_accepted;  // draft_tokens_accepted_total
 
@@ -66,6 +68,8 @@ struct Metrics {
   prometheus::Counter& cache_hits;          // mix_cache_hits_total
   prometheus::Counter& cache_misses;        // mix_cache_misses_total
   prometheus::Counter& cache_coalesced;     // mix_coalesced_total
+  prometheus::Counter& cache_basis;         // mix_cache_basis_total
+  prometheus::Counter& cache_promotions;    // mix_cache_promotions_total
   prometheus::Counter& cache_evictions;     // mix_cache_evictions_total
   prometheus::Gauge& cache_entries;         // mix_cache_entries
   prometheus::Gauge& cache_bytes;           // mix_cache_bytes

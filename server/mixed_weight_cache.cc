@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <deque>
-#include <list>
+#include <limits>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,36 +20,47 @@ namespace {
 
 // What an entry counts at least, so that weights without conditioned matrices cannot pile up for nothing.
 constexpr int64_t kMinEntryBytes = 4096;
+// Keys whose uses over the basis are remembered; then all are forgotten.
+constexpr size_t kMaxBasisKeys = 4096;
 
 // Resident mixed weights. Guarded by the mutex of their state, but for the constants.
 struct Entry {
   const std::string key;
   const std::shared_ptr<const MixedWeights> weights;
   const int64_t bytes;
+  const double cost;  // Of mixing one byte of it: sets read.
+  int64_t uses = 0;
+  double worth = 0.0;
   int pins = 0;
-  std::list<std::shared_ptr<Entry>>::iterator idle_at;  // Valid while pins == 0.
+  bool made = false;  // Whoever had it made is done, so most of it is mixed.
 };
 
-// A mix that is queued or under way. Its waiters are guarded by the mutex of its state.
-struct Flight {
-  const std::string key;
-  const std::shared_ptr<const Parameters> parameters;
-  const Coefficients coefficients;
-  const int64_t bytes;
-  std::vector<MixedWeightCache::Callback> waiters;  // The first one caused the mix.
+struct LessWorth {
+  bool operator()(const std::shared_ptr<Entry>& a, const std::shared_ptr<Entry>& b) const {
+    return std::pair(a->worth, a.get()) < std::pair(b->worth, b.get());
+  }
+};
+
+// A mixture to make in the background.
+struct Job {
+  std::shared_ptr<const Parameters> parameters;
+  Coefficients coefficients;
+  bool promotion = false;
 };
 
 // Shared by the cache and its leases: a lease may outlive the cache.
 struct State {
   Mutex mutex;
-  CondVar changed;  // Room may have been made, a flight was queued, or the cache closes.
+  CondVar changed;  // A job was queued or is done, or the cache closes.
   bool closed ABSL_GUARDED_BY(mutex) = false;
   absl::flat_hash_map<std::string, std::shared_ptr<Entry>> entries ABSL_GUARDED_BY(mutex);
-  absl::flat_hash_map<std::string, std::shared_ptr<Flight>> flights ABSL_GUARDED_BY(mutex);  // Under way included.
-  std::deque<std::shared_ptr<Flight>> queue ABSL_GUARDED_BY(mutex);                          // Not begun.
-  std::list<std::shared_ptr<Entry>> idle ABSL_GUARDED_BY(mutex);  // Unpinned; the longest unused first.
+  std::set<std::shared_ptr<Entry>, LessWorth> idle ABSL_GUARDED_BY(mutex);  // Unpinned.
   int64_t idle_bytes ABSL_GUARDED_BY(mutex) = 0;
-  int64_t bytes ABSL_GUARDED_BY(mutex) = 0;  // Resident, reserved by mixes under way, and being freed.
+  int64_t bytes ABSL_GUARDED_BY(mutex) = 0;  // Resident, and reserved by the job under way.
+  double evicted_worth ABSL_GUARDED_BY(mutex) = 0.0;
+  absl::flat_hash_map<std::string, int> basis_uses ABSL_GUARDED_BY(mutex);
+  std::deque<Job> jobs ABSL_GUARDED_BY(mutex);
+  bool working ABSL_GUARDED_BY(mutex) = false;
   MixedWeightCache::Stats stats ABSL_GUARDED_BY(mutex);
 };
 
@@ -56,25 +69,32 @@ std::string KeyOf(const Parameters& parameters, const Coefficients& coefficients
   return absl::StrCat(version.epoch, "/", version.sequence, "/", version.digest, "/", coefficients.Key());
 }
 
+int64_t BytesOf(const Parameters& parameters) { return std::max(kMinEntryBytes, MixedWeights::Bytes(parameters)); }
+
+double CostOf(const Coefficients& coefficients) {
+  const std::vector<float>& c = coefficients.values();
+  return static_cast<double>(c.size() - std::count(c.begin(), c.end(), 0.0f));
+}
+
 // Lets go of `entry` under the lock, so that an eviction which follows frees it at once. Unless the cache is closed,
 // the cache owns it too.
 void Unpin(State& state, std::shared_ptr<Entry> entry) {
   MutexLock lock(state.mutex);
-  if (--entry->pins > 0) {
+  entry->made = true;
+  if (--entry->pins > 0 || state.closed) {
     entry.reset();
     return;
   }
-  if (state.closed) return;
-  Entry& idle = *entry;
-  idle.idle_at = state.idle.insert(state.idle.end(), std::move(entry));
-  state.idle_bytes += idle.bytes;
-  if (!state.queue.empty()) state.changed.NotifyAll();
+  entry->worth = state.evicted_worth + static_cast<double>(entry->uses) * entry->cost;
+  state.idle_bytes += entry->bytes;
+  state.idle.insert(std::move(entry));
 }
 
-void Pin(State& state, Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
-  if (entry.pins++ > 0) return;
-  state.idle.erase(entry.idle_at);
-  state.idle_bytes -= entry.bytes;
+void Pin(State& state, const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
+  ++entry->uses;
+  if (entry->pins++ > 0) return;
+  state.idle.erase(entry);
+  state.idle_bytes -= entry->bytes;
 }
 
 // Wraps one pin that `entry` already counts.
@@ -85,186 +105,200 @@ std::shared_ptr<const MixedWeights> PinnedWeights(std::shared_ptr<State> state, 
           }};
 }
 
-// Waiters of all flights, which are forgotten.
-std::vector<MixedWeightCache::Callback> Close(State& state) {
-  std::vector<MixedWeightCache::Callback> waiters;
-  MutexLock lock(state.mutex);
-  state.closed = true;
-  for (auto& [key, flight] : state.flights) {
-    for (auto& waiter : flight->waiters) waiters.push_back(std::move(waiter));
-    flight->waiters.clear();
-  }
-  state.queue.clear();
-  state.changed.NotifyAll();
-  return waiters;
-}
-
 }  // namespace
 
 struct MixedWeightCache::Impl {
-  Impl(const Options& options, MixFunction mix, Metrics* metrics)
-      : byte_budget(options.byte_budget), mix(std::move(mix)), metrics(metrics), state(std::make_shared<State>()) {
-    metrics->cache_capacity_bytes.Set(static_cast<double>(byte_budget));
-    for (int i = 0; i < std::max(1, options.mixer_threads); ++i) mixers.emplace_back([this] { MixLoop(); });
+  Impl(const Options& options, MakeFunction make, Metrics* metrics)
+      : options(options), make(std::move(make)), metrics(metrics), state(std::make_shared<State>()) {
+    metrics->cache_capacity_bytes.Set(static_cast<double>(options.byte_budget));
+    background = std::thread([this] { RunJobs(); });
   }
 
-  void Acquire(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients, Callback done);
-  void MixLoop();
-  std::shared_ptr<Flight> Begin();
-  void Finish(Flight& flight, absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed, absl::Duration mix_time);
+  void RunJobs();
+  void Run(const Job& job);
+  bool Reserve(const Job& job, const std::string& key, int64_t bytes);
+  bool EvictFor(int64_t bytes, double worth) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
   void ShowUse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
     metrics->cache_bytes.Set(static_cast<double>(state->bytes));
     metrics->cache_entries.Set(static_cast<double>(state->entries.size()));
   }
 
-  const int64_t byte_budget;
-  const MixFunction mix;
+  const Options options;
+  const MakeFunction make;
   Metrics* const metrics;
   const std::shared_ptr<State> state;
-  std::vector<std::thread> mixers;
+  std::thread background;
 };
 
-void MixedWeightCache::Impl::Acquire(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients,
-                                     Callback done) {
-  const int64_t bytes = std::max(kMinEntryBytes, MixedWeights::Bytes(*parameters));
-  const std::string key = KeyOf(*parameters, coefficients);
-  std::shared_ptr<Entry> hit;
-  bool closed = false;
-  {
-    MutexLock lock(state->mutex);
-    closed = state->closed;
-    const auto entry = state->entries.find(key);
-    const auto flight = state->flights.find(key);
-    if (closed) {
-      // Refused below, without the lock.
-    } else if (entry != state->entries.end()) {
-      hit = entry->second;
-      Pin(*state, *hit);
-      ++state->stats.hits;
-      metrics->cache_hits.Increment();
-    } else if (flight != state->flights.end()) {
-      flight->second->waiters.push_back(std::move(done));
-      ++state->stats.shared;
-      metrics->cache_coalesced.Increment();
-      return;
-    } else if (bytes <= byte_budget) {
-      auto mine = std::make_shared<Flight>(Flight{key, std::move(parameters), coefficients, bytes, {}});
-      mine->waiters.push_back(std::move(done));
-      state->queue.push_back(mine);
-      state->flights.emplace(key, std::move(mine));
-      ++state->stats.misses;
-      metrics->cache_misses.Increment();
-      state->changed.NotifyAll();
-      return;
-    }
+// Makes room by evicting entries of less than `worth`. False, and nothing evicted, where that is not enough.
+bool MixedWeightCache::Impl::EvictFor(int64_t bytes, double worth) {
+  int64_t room = options.byte_budget - state->bytes;
+  for (auto next = state->idle.begin(); room < bytes && next != state->idle.end() && (*next)->worth < worth; ++next) {
+    room += (*next)->bytes;
   }
-  if (closed) {
-    done(absl::CancelledError("the server is stopping"));
-  } else if (hit != nullptr) {
-    done(MixedWeightLease{PinnedWeights(state, std::move(hit)), CacheOutcome::kHit, absl::ZeroDuration()});
+  if (room < bytes) return false;
+  while (options.byte_budget - state->bytes < bytes) {
+    const std::shared_ptr<Entry> victim = *state->idle.begin();
+    state->idle.erase(state->idle.begin());
+    state->evicted_worth = victim->worth;
+    state->idle_bytes -= victim->bytes;
+    state->bytes -= victim->bytes;
+    state->entries.erase(victim->key);
+    ++state->stats.evictions;
+    metrics->cache_evictions.Increment();
+  }
+  return true;
+}
+
+void MixedWeightCache::Impl::RunJobs() {
+  while (true) {
+    std::optional<Job> job;
+    {
+      MutexLock lock(state->mutex);
+      state->working = false;
+      state->changed.NotifyAll();
+      while (!state->closed && state->jobs.empty()) state->changed.Wait(state->mutex);
+      if (state->closed) return;
+      job = std::move(state->jobs.front());
+      state->jobs.pop_front();
+      state->working = true;
+    }
+    Run(*job);
+  }
+}
+
+// False where the mixture is there, or there is no room for it.
+bool MixedWeightCache::Impl::Reserve(const Job& job, const std::string& key, int64_t bytes) {
+  MutexLock lock(state->mutex);
+  if (state->entries.contains(key)) return false;
+  const auto uses = state->basis_uses.find(key);
+  const double worth = job.promotion && uses != state->basis_uses.end()
+                           ? state->evicted_worth + uses->second * CostOf(job.coefficients)
+                           : std::numeric_limits<double>::infinity();
+  if (!EvictFor(bytes, worth)) return false;
+  state->bytes += bytes;
+  ShowUse();
+  return true;
+}
+
+void MixedWeightCache::Impl::Run(const Job& job) {
+  const std::string key = KeyOf(*job.parameters, job.coefficients);
+  const int64_t bytes = BytesOf(*job.parameters);
+  if (!Reserve(job, key, bytes)) return;
+  const absl::Time start = absl::Now();
+  absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = make(job.parameters, job.coefficients, MixTime::kNow);
+  metrics->mix_duration.Observe(absl::ToDoubleSeconds(absl::Now() - start));
+
+  MutexLock lock(state->mutex);
+  if (!mixed.ok() || state->entries.contains(key)) {  // A request came first and had it made.
+    mixed = absl::CancelledError("not needed");       // Gone before its bytes are.
+    state->bytes -= bytes;
   } else {
-    done(absl::ResourceExhaustedError(absl::StrCat("one mixture takes ", bytes,
-                                                   " bytes, the mixed-weight cache may "
-                                                   "hold ",
-                                                   byte_budget, ": raise its budget")));
+    auto entry = std::make_shared<Entry>(Entry{key, *std::move(mixed), bytes, CostOf(job.coefficients)});
+    entry->uses = 1;
+    entry->made = true;
+    entry->worth = state->evicted_worth + entry->cost;
+    state->idle_bytes += bytes;
+    state->idle.insert(entry);
+    state->entries.emplace(key, std::move(entry));
+    state->stats.promotions += job.promotion;
+    if (job.promotion) metrics->cache_promotions.Increment();
   }
+  ShowUse();
 }
 
-// Waits for the oldest queued flight to fit, evicts what must go and reserves its bytes. Null when the cache closes.
-std::shared_ptr<Flight> MixedWeightCache::Impl::Begin() {
-  std::shared_ptr<Flight> flight;
-  std::vector<std::shared_ptr<Entry>> evicted;
-  int64_t freed = 0;
-  {
-    MutexLock lock(state->mutex);
-    while (!state->closed &&
-           (state->queue.empty() || state->bytes - state->idle_bytes + state->queue.front()->bytes > byte_budget)) {
-      state->changed.Wait(state->mutex);
-    }
-    if (state->closed) return nullptr;
-    flight = std::move(state->queue.front());
-    state->queue.pop_front();
-    while (state->bytes - freed + flight->bytes > byte_budget) {
-      std::shared_ptr<Entry> victim = std::move(state->idle.front());
-      state->idle.pop_front();
-      state->idle_bytes -= victim->bytes;
-      freed += victim->bytes;
-      state->entries.erase(victim->key);
-      evicted.push_back(std::move(victim));
-    }
-    state->stats.evictions += static_cast<int64_t>(evicted.size());
-    metrics->cache_evictions.Increment(static_cast<double>(evicted.size()));
-    // The larger of both until the victims are really gone; then the reservation alone.
-    state->bytes += std::max<int64_t>(0, flight->bytes - freed);
-    ShowUse();
-  }
-  evicted.clear();
-  if (freed > flight->bytes) {
-    MutexLock lock(state->mutex);
-    state->bytes -= freed - flight->bytes;
-    ShowUse();
-    state->changed.NotifyAll();
-  }
-  return flight;
-}
-
-void MixedWeightCache::Impl::Finish(Flight& flight, absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed,
-                                    absl::Duration mix_time) {
-  std::vector<Callback> waiters;
-  std::shared_ptr<Entry> entry;
-  {
-    MutexLock lock(state->mutex);
-    waiters.swap(flight.waiters);
-    state->flights.erase(flight.key);
-    if (mixed.ok()) {
-      entry = std::make_shared<Entry>(Entry{flight.key, std::move(*mixed), flight.bytes, 0, {}});
-      entry->pins = static_cast<int>(waiters.size());  // None only when the cache has closed.
-      state->entries.emplace(flight.key, entry);
-    } else {
-      state->bytes -= flight.bytes;
-      state->changed.NotifyAll();
-    }
-    ShowUse();
-  }
-  for (size_t i = 0; i < waiters.size(); ++i) {
-    if (!mixed.ok()) {
-      waiters[i](mixed.status());
-      continue;
-    }
-    // The last one takes our hold on the entry along, so that only leases and the cache hold it.
-    std::shared_ptr<Entry> hold = i + 1 < waiters.size() ? entry : std::move(entry);
-    waiters[i](MixedWeightLease{PinnedWeights(state, std::move(hold)),
-                                i == 0 ? CacheOutcome::kMiss : CacheOutcome::kShared, mix_time});
-  }
-}
-
-void MixedWeightCache::Impl::MixLoop() {
-  while (std::shared_ptr<Flight> flight = Begin()) {
-    const absl::Time start = absl::Now();
-    absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = mix(flight->parameters, flight->coefficients);
-    const absl::Duration mix_time = absl::Now() - start;
-    if (mixed.ok()) metrics->mix_duration.Observe(absl::ToDoubleSeconds(mix_time));
-    Finish(*flight, std::move(mixed), mix_time);
-  }
-}
-
-MixedWeightCache::MixedWeightCache(const Options& options, MixFunction mix, Metrics* metrics)
-    : impl_(std::make_unique<Impl>(options, std::move(mix), metrics)) {}
+MixedWeightCache::MixedWeightCache(const Options& options, MakeFunction make, Metrics* metrics)
+    : impl_(std::make_unique<Impl>(options, std::move(make), metrics)) {}
 
 MixedWeightCache::~MixedWeightCache() {
-  for (Callback& waiter : Close(*impl_->state)) waiter(absl::CancelledError("the server is stopping"));
-  for (std::thread& mixer : impl_->mixers) mixer.join();
+  State& state = *impl_->state;
+  {
+    MutexLock lock(state.mutex);
+    state.closed = true;
+    state.changed.NotifyAll();
+  }
+  impl_->background.join();
   // Leased entries live on in their leases; the rest goes here, not when the last lease does.
-  absl::flat_hash_map<std::string, std::shared_ptr<Entry>> entries;
-  std::list<std::shared_ptr<Entry>> idle;
-  MutexLock lock(impl_->state->mutex);
-  entries.swap(impl_->state->entries);
-  idle.swap(impl_->state->idle);
+  MutexLock lock(state.mutex);
+  state.entries.clear();
+  state.idle.clear();
 }
 
-void MixedWeightCache::Acquire(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients,
-                               Callback done) {
-  impl_->Acquire(std::move(parameters), coefficients, std::move(done));
+absl::StatusOr<MixedWeightLease> MixedWeightCache::Acquire(std::shared_ptr<const Parameters> parameters,
+                                                           const Coefficients& coefficients) {
+  State& state = *impl_->state;
+  const std::string key = KeyOf(*parameters, coefficients);
+  const int64_t bytes = BytesOf(*parameters);
+  std::shared_ptr<Entry> entry;
+  CacheOutcome outcome = CacheOutcome::kMiss;
+  MutexLock lock(state.mutex);
+  if (const auto found = state.entries.find(key); found != state.entries.end()) {
+    entry = found->second;
+    outcome = entry->made ? CacheOutcome::kHit : CacheOutcome::kShared;
+    Pin(state, entry);
+  } else {
+    if (bytes > impl_->options.byte_budget) {
+      return absl::ResourceExhaustedError(absl::StrCat("one mixture takes ", bytes,
+                                                       " bytes, the mixed-weight cache may hold ",
+                                                       impl_->options.byte_budget, ": raise its budget"));
+    }
+    if (!impl_->EvictFor(bytes, std::numeric_limits<double>::infinity())) {
+      return absl::UnavailableError("all mixed weights are in use");
+    }
+    absl::StatusOr<std::shared_ptr<const MixedWeights>> made =
+        impl_->make(std::move(parameters), coefficients, MixTime::kOnUse);
+    if (!made.ok()) {
+      impl_->ShowUse();
+      return made.status();
+    }
+    entry = std::make_shared<Entry>(Entry{key, *std::move(made), bytes, CostOf(coefficients)});
+    entry->uses = entry->pins = 1;
+    state.bytes += bytes;
+    state.entries.emplace(key, entry);
+    impl_->ShowUse();
+  }
+  Metrics& metrics = *impl_->metrics;
+  state.stats.hits += outcome == CacheOutcome::kHit;
+  state.stats.misses += outcome == CacheOutcome::kMiss;
+  state.stats.shared += outcome == CacheOutcome::kShared;
+  (outcome == CacheOutcome::kHit    ? metrics.cache_hits
+   : outcome == CacheOutcome::kMiss ? metrics.cache_misses
+                                    : metrics.cache_coalesced)
+      .Increment();
+  return MixedWeightLease{PinnedWeights(impl_->state, std::move(entry)), outcome};
+}
+
+absl::StatusOr<MixedWeightLease> MixedWeightCache::AcquireBasis(std::shared_ptr<const Parameters> parameters,
+                                                                const Coefficients& coefficients) {
+  absl::StatusOr<std::shared_ptr<const MixedWeights>> made = impl_->make(parameters, coefficients, MixTime::kNever);
+  if (!made.ok()) return made.status();
+  State& state = *impl_->state;
+  MutexLock lock(state.mutex);
+  ++state.stats.basis;
+  impl_->metrics->cache_basis.Increment();
+  if (state.basis_uses.size() >= kMaxBasisKeys) state.basis_uses.clear();
+  if (++state.basis_uses[KeyOf(*parameters, coefficients)] == impl_->options.promote_after) {
+    state.jobs.push_back({std::move(parameters), coefficients, true});
+    state.changed.NotifyAll();
+  }
+  return MixedWeightLease{*std::move(made), CacheOutcome::kBasis};
+}
+
+bool MixedWeightCache::Holds(const Parameters& parameters, const Coefficients& coefficients) const {
+  MutexLock lock(impl_->state->mutex);
+  return impl_->state->entries.contains(KeyOf(parameters, coefficients));
+}
+
+void MixedWeightCache::Prewarm(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients) {
+  MutexLock lock(impl_->state->mutex);
+  impl_->state->jobs.push_back({std::move(parameters), coefficients, false});
+  impl_->state->changed.NotifyAll();
+}
+
+void MixedWeightCache::AwaitBackground() const {
+  State& state = *impl_->state;
+  MutexLock lock(state.mutex);
+  while (state.working || !state.jobs.empty()) state.changed.Wait(state.mutex);
 }
 
 MixedWeightCache::Stats MixedWeightCache::stats() const {

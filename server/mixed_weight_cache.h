@@ -6,51 +6,66 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "model/mixed_weights.h"
 #include "server/metrics.h"
 
 namespace trimtab {
 
-// How a request came by its mixed weights.
+// How a request came by its weights.
 enum class CacheOutcome {
-  kHit,     // They were resident.
-  kMiss,    // This request caused the mix.
-  kShared,  // Another request's mix was under way and served both.
+  kHit,     // Its mixture was resident.
+  kMiss,    // Its mixture was made for it.
+  kShared,  // Its mixture was being made for another request, and served both.
+  kBasis,   // It runs over the basis and needs none.
 };
 
 struct MixedWeightLease {
   std::shared_ptr<const MixedWeights> weights;  // Pins the entry: it is not evicted while a lease on it lives.
   CacheOutcome outcome = CacheOutcome::kHit;
-  absl::Duration mix_time;  // Of the mix that made them, if this request waited for it; else zero.
 };
 
-// Mixed weights by (version, coefficients) within a byte budget that is never exceeded, mixes under way included.
-// Each missing key is mixed once however many ask (single flight). Eviction is least recently used among unpinned
-// entries; where all are pinned, the mix waits until a lease is let go.
-// Thread-safe. Lock order: the cache's lock is a leaf; callbacks run without it.
+// Mixed weights by (version, coefficients) within a byte budget that is never exceeded, mixes in the background
+// included. Each key is mixed once however many ask: an entry's matrices are mixed as the engine comes to them
+// (MixTime::kOnUse), so nobody waits for a mix.
+//
+// Eviction takes, among unpinned entries, the one with the least worth: its uses times the cost of mixing one byte
+// again, on top of the worth of what was evicted last when it was used last. So what is used often outlives what was
+// used once, and what is used no more ages away.
+//
+// Keys that are often served over the basis are mixed in the background when the budget has room for them.
+//
+// Thread-safe. Lock order: the cache's lock is a leaf.
 class MixedWeightCache {
  public:
-  using Callback = std::function<void(absl::StatusOr<MixedWeightLease>)>;
-  using MixFunction = std::function<absl::StatusOr<std::shared_ptr<const MixedWeights>>(
-      std::shared_ptr<const Parameters>, const Coefficients&)>;
+  using MakeFunction = std::function<absl::StatusOr<std::shared_ptr<const MixedWeights>>(
+      std::shared_ptr<const Parameters>, const Coefficients&, MixTime)>;
 
   struct Options {
     int64_t byte_budget = int64_t{1} << 30;
-    int mixer_threads = 1;
+    int promote_after = 3;  // Uses over the basis.
   };
 
-  // `metrics` must outlive the cache. `mix` runs on the mixer threads.
-  MixedWeightCache(const Options& options, MixFunction mix, Metrics* metrics);
-  // Fails what still waits with Cancelled and joins the mixer threads.
+  // `make` runs on the callers' threads, quickly, and with MixTime::kNow on a thread of the cache. `metrics` must
+  // outlive the cache.
+  MixedWeightCache(const Options& options, MakeFunction make, Metrics* metrics);
+  // Leases may outlive the cache.
   ~MixedWeightCache();
 
-  // Calls `done` once: at once on this thread for a hit, else later on a mixer thread. ResourceExhausted when one
-  // mixture alone is larger than the budget.
-  void Acquire(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients, Callback done);
+  // ResourceExhausted where one mixture alone is larger than the budget. Unavailable where all room is pinned: try
+  // again when a lease has ended. Both change nothing.
+  absl::StatusOr<MixedWeightLease> Acquire(std::shared_ptr<const Parameters> parameters,
+                                           const Coefficients& coefficients);
+  // Weights that run over the basis and take no room here.
+  absl::StatusOr<MixedWeightLease> AcquireBasis(std::shared_ptr<const Parameters> parameters,
+                                                const Coefficients& coefficients);
+  bool Holds(const Parameters& parameters, const Coefficients& coefficients) const;
+
+  // Mixes in the background unless it is resident, evicting what is not pinned where it must.
+  void Prewarm(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients);
+  void AwaitBackground() const;  // Blocks until no mix is queued or under way.
 
   struct Stats {
-    int64_t hits = 0, misses = 0, shared = 0, evictions = 0;
+    int64_t hits = 0, misses = 0, shared = 0, basis = 0, evictions = 0, promotions = 0;
     int64_t entries = 0, bytes = 0;
   };
   Stats stats() const;

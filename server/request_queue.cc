@@ -12,8 +12,6 @@ using Stage = PendingRequest::Stage;
 
 absl::string_view StageName(Stage stage) {
   switch (stage) {
-    case Stage::kMixing:
-      return "waiting for its mixed weights";
     case Stage::kWaiting:
       return "waiting for a place in the batch";
     case Stage::kEncoding:
@@ -26,8 +24,6 @@ absl::string_view StageName(Stage stage) {
 
 prometheus::Counter& CancelledCounter(Metrics& metrics, Stage stage) {
   switch (stage) {
-    case Stage::kMixing:
-      return metrics.cancelled_mixing;
     case Stage::kWaiting:
       return metrics.cancelled_waiting;
     case Stage::kEncoding:
@@ -60,34 +56,12 @@ absl::Status RequestQueue::Add(std::unique_ptr<PendingRequest>& request) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the queue is full: ", waiting_.size(), " requests wait; try again later"));
   }
-  if (request->request.deadline < next_deadline_) {
-    next_deadline_ = request->request.deadline;
-    changed_.NotifyOne();
-  }
+  next_deadline_ = std::min(next_deadline_, request->request.deadline);
   ++accepted_;
   waiting_.emplace(request->id, std::move(request));
   ShowSize();
+  changed_.NotifyOne();
   return absl::OkStatus();
-}
-
-void RequestQueue::MixDone(uint64_t id, absl::StatusOr<MixedWeightLease> lease) {
-  std::unique_ptr<PendingRequest> failed;
-  {
-    MutexLock lock(mutex_);
-    const auto found = waiting_.find(id);
-    if (found == waiting_.end()) return;
-    if (lease.ok()) {
-      PendingRequest& request = *found->second;
-      request.lease = *std::move(lease);
-      request.mixed = absl::Now();
-      request.stage = Stage::kWaiting;
-      ++ready_;
-      changed_.NotifyOne();
-      return;
-    }
-    failed = TakeOut(id);
-  }
-  End(std::move(failed), lease.status());
 }
 
 void RequestQueue::Cancel(uint64_t id) {
@@ -104,16 +78,14 @@ void RequestQueue::Take(bool busy, bool room, Work* work) {
   while (true) {
     work->now = absl::Now();
     CollectEnded(work);
-    if (busy || stop_ || ready_ > 0 || !work->ended.empty()) break;
+    if (busy || stop_ || !waiting_.empty() || !work->ended.empty()) break;
     work->cancelled.clear();  // Nothing runs that they could name.
     WaitForChange();
   }
   work->stop = stop_;
   work->drain_over = work->now >= drain_deadline_;
-  if (!room || ready_ == 0) return;
-  for (const auto& [id, request] : waiting_) {
-    if (request->stage == Stage::kWaiting) work->ready.push_back(request.get());
-  }
+  if (!room) return;
+  for (const auto& [id, request] : waiting_) work->ready.push_back(request.get());
 }
 
 void RequestQueue::CollectEnded(Work* work) {
@@ -148,7 +120,6 @@ std::unique_ptr<PendingRequest> RequestQueue::TakeOut(uint64_t id) {
   const auto found = waiting_.find(id);
   std::unique_ptr<PendingRequest> request = std::move(found->second);
   waiting_.erase(found);
-  if (request->stage == Stage::kWaiting) --ready_;
   ShowSize();
   return request;
 }

@@ -15,13 +15,14 @@
 #include "server/metrics.h"
 #include "server/mixed_weight_cache.h"
 #include "server/mutex.h"
+#include "server/path_plan.h"
 #include "server/scheduler.h"
 
 namespace trimtab {
 
 // An accepted request from Submit to on_done. Whoever holds the pointer ends it, so it ends once.
 struct PendingRequest {
-  enum class Stage { kMixing, kWaiting, kEncoding, kDecoding };
+  enum class Stage { kWaiting, kEncoding, kDecoding };
 
   PendingRequest(uint64_t id_in, SummaryRequest request_in, SummaryCallbacks callbacks_in)
       : id(id_in), request(std::move(request_in)), callbacks(std::move(callbacks_in)) {}
@@ -29,15 +30,16 @@ struct PendingRequest {
   const uint64_t id;
   SummaryRequest request;
   SummaryCallbacks callbacks;
-  Stage stage = Stage::kMixing;
-  MixedWeightLease lease;  // From kWaiting on.
-  absl::Time submitted, mixed, admitted, encoded, first_token;
+  Stage stage = Stage::kWaiting;
+  uint64_t lane = 0;                           // Equal for equal weights of one version.
+  MixedWeightLease lease;                      // From its first try to be admitted on.
+  ExecutionPath path = ExecutionPath::kDense;  // Of the lease.
+  absl::Time submitted, admitted, encoded, first_token;
   int32_t streamed_tokens = 0;
 };
 
-// Requests that wait for mixed weights or for a place, in order of arrival: bound, deadlines, cancellation, drain.
-// Thread-safe. Lock order: its lock is a leaf; callbacks run without it. Shared with the mixes under way, which may
-// outlive the scheduler.
+// Requests that wait for a place, in order of arrival: bound, deadlines, cancellation, drain.
+// Thread-safe. Lock order: its lock is a leaf; callbacks run without it.
 class RequestQueue {
  public:
   using Ended = std::pair<std::unique_ptr<PendingRequest>, absl::Status>;
@@ -57,12 +59,10 @@ class RequestQueue {
 
   // Takes `request` in, or leaves it: ResourceExhausted (full), Unavailable (draining).
   absl::Status Add(std::unique_ptr<PendingRequest>& request);
-  // Makes a request ready, or ends it when `lease` is an error. Nothing happens if it has ended meanwhile.
-  void MixDone(uint64_t id, absl::StatusOr<MixedWeightLease> lease);
   void Cancel(uint64_t id);
 
-  // For the engine thread. Unless it is `busy`, waits until there is something to do. Lists what is ready if it has
-  // `room` for some of it.
+  // For the engine thread. Unless it is `busy`, waits until there is something to do. Lists what waits if it has `room`
+  // for some of it.
   void Take(bool busy, bool room, Work* work);
   std::unique_ptr<PendingRequest> Remove(uint64_t id);  // REQUIRES: listed as ready.
 
@@ -88,7 +88,6 @@ class RequestQueue {
   CondVar changed_;    // Something for the engine thread.
   CondVar all_ended_;  // accepted_ became 0.
   std::map<uint64_t, std::unique_ptr<PendingRequest>> waiting_ ABSL_GUARDED_BY(mutex_);  // Ids grow with arrival.
-  int ready_ ABSL_GUARDED_BY(mutex_) = 0;                                      // Of waiting_, those past their mix.
   absl::Time next_deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // No deadline in waiting_ is earlier.
   std::vector<uint64_t> cancels_ ABSL_GUARDED_BY(mutex_);
   int accepted_ ABSL_GUARDED_BY(mutex_) = 0;  // Whose on_done has not returned.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/field_error.h"
@@ -17,8 +18,13 @@ namespace {
 
 using Stage = PendingRequest::Stage;
 
-// Requests with the same mixed weights share a lane; a lease keeps the address its own.
-uint64_t LaneOf(const PendingRequest& request) { return reinterpret_cast<uintptr_t>(request.lease.weights.get()); }
+// Requests with the same weights share a lane.
+uint64_t LaneOf(const SummaryRequest& request) {
+  return absl::HashOf(request.parameters.get(), request.coefficients.Key());
+}
+
+// Of a request whose length nobody knows yet.
+int32_t ExpectedSteps(const SummaryRequest& request) { return std::max(1, request.options.max_new_tokens / 2); }
 
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
 
@@ -29,6 +35,8 @@ struct Scheduler::Impl {
   Impl(const SchedulerOptions& options, std::unique_ptr<Engine> engine_in, MixedWeightCache* cache, Metrics* metrics)
       : cache(cache),
         metrics(metrics),
+        deterministic(options.deterministic),
+        costs(options.costs),
         queue(std::make_shared<RequestQueue>(options.max_queue_length, metrics)),
         total_rows(engine_in->free_rows()),
         engine(std::move(engine_in)),
@@ -40,16 +48,20 @@ struct Scheduler::Impl {
   void Run();
   void EndRunning();
   void AdmitReady();
-  bool AdmitOne(PendingRequest* request);
+  std::vector<ExecutionPath> PathsOf(const std::vector<size_t>& joined);
+  bool AdmitOne(PendingRequest* request, ExecutionPath path);
+  absl::Status Lease(PendingRequest* request, ExecutionPath path);
   void Step();
   void Deliver(EngineEvent& event, absl::Time now);
   void CountToken(PendingRequest& request, absl::Time now);
-  void Finish(uint64_t id, Generation generation, absl::Time now);
+  void Finish(EngineEvent& event, absl::Time now);
   std::unique_ptr<PendingRequest> Leave(uint64_t id);
   void ShowRunning();
 
   MixedWeightCache* const cache;
   Metrics* const metrics;
+  const bool deterministic;
+  const StepCosts costs;
   const std::shared_ptr<RequestQueue> queue;
   const int32_t total_rows;
   std::atomic<uint64_t> last_id = 0;
@@ -57,7 +69,7 @@ struct Scheduler::Impl {
 
   std::unique_ptr<Engine> engine;
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingRequest>> running;
-  bool memory_short = false;  // The engine refused one for memory: none is tried until one leaves.
+  bool memory_short = false;  // One was refused for memory, of the engine or the cache: none is tried until one leaves.
   RequestQueue::Work work;
   std::vector<std::pair<uint64_t, absl::Status>> leaving;
   std::vector<Candidate> candidates;
@@ -70,14 +82,8 @@ uint64_t Scheduler::Impl::Submit(SummaryRequest request, SummaryCallbacks callba
   const uint64_t id = ++last_id;
   auto pending = std::make_unique<PendingRequest>(id, std::move(request), std::move(callbacks));
   pending->submitted = absl::Now();
-  const std::shared_ptr<const Parameters> parameters = pending->request.parameters;
-  const Coefficients coefficients = pending->request.coefficients;
-  if (absl::Status status = Accept(pending); !status.ok()) {
-    pending->callbacks.on_done(std::move(status));
-    return id;
-  }
-  cache->Acquire(parameters, coefficients,
-                 [queue = queue, id](absl::StatusOr<MixedWeightLease> lease) { queue->MixDone(id, std::move(lease)); });
+  pending->lane = LaneOf(pending->request);
+  if (absl::Status status = Accept(pending); !status.ok()) pending->callbacks.on_done(std::move(status));
   return id;
 }
 
@@ -131,22 +137,58 @@ void Scheduler::Impl::AdmitReady() {
   candidates.clear();
   loads.clear();
   for (const PendingRequest* request : work.ready) {
-    candidates.push_back({LaneOf(*request), request->request.options.num_beams});
+    candidates.push_back({request->lane, request->request.options.num_beams});
   }
-  for (const auto& [id, request] : running) loads.push_back({LaneOf(*request), request->request.options.num_beams});
+  for (const auto& [id, request] : running) loads.push_back({request->lane, request->request.options.num_beams});
   std::vector<size_t> joined = PlanAdmissions(candidates, loads, engine->free_rows());
   // What does not fit an empty engine never will: the engine says why.
   if (joined.empty() && running.empty()) joined.push_back(0);
-  for (const size_t i : joined) {
-    if (!AdmitOne(work.ready[i])) return;
+  const std::vector<ExecutionPath> paths = PathsOf(joined);
+  for (size_t i = 0; i < joined.size(); ++i) {
+    if (!AdmitOne(work.ready[joined[i]], paths[i])) return;
   }
 }
 
+std::vector<ExecutionPath> Scheduler::Impl::PathsOf(const std::vector<size_t>& joined) {
+  if (deterministic) return std::vector<ExecutionPath>(joined.size(), ExecutionPath::kDense);
+  std::vector<RunningRows> runs;
+  for (const auto& [id, request] : running) {
+    runs.push_back({request->lane, request->request.options.num_beams, request->path});
+  }
+  std::vector<JoiningRows> joins;
+  for (const size_t i : joined) {
+    const PendingRequest& pending = *work.ready[i];
+    const SummaryRequest& request = pending.request;
+    joins.push_back({pending.lane, request.options.num_beams, ExpectedSteps(request),
+                     cache->Holds(*request.parameters, request.coefficients)});
+  }
+  return PlanPaths(costs, runs, joins);
+}
+
+// Gets the weights of a request, once. Where all room for mixtures is pinned, it runs over the basis if it may.
+absl::Status Scheduler::Impl::Lease(PendingRequest* pending, ExecutionPath path) {
+  if (pending->lease.weights != nullptr) return absl::OkStatus();
+  const SummaryRequest& request = pending->request;
+  pending->path = request.path.value_or(path);
+  absl::StatusOr<MixedWeightLease> lease = absl::UnavailableError("over the basis");
+  if (pending->path == ExecutionPath::kDense) lease = cache->Acquire(request.parameters, request.coefficients);
+  if (absl::IsUnavailable(lease.status()) && !deterministic && request.path != ExecutionPath::kDense) {
+    pending->path = ExecutionPath::kBasis;
+    lease = cache->AcquireBasis(request.parameters, request.coefficients);
+  }
+  if (!lease.ok()) return lease.status();
+  pending->lease = *std::move(lease);
+  return absl::OkStatus();
+}
+
 // False when memory is short and the request must wait for another to leave.
-bool Scheduler::Impl::AdmitOne(PendingRequest* request) {
-  absl::Status status =
-      engine->Admit({request->id, request->request.input_ids, request->lease.weights, request->request.options});
-  if (absl::IsResourceExhausted(status) && !running.empty()) {
+bool Scheduler::Impl::AdmitOne(PendingRequest* request, ExecutionPath path) {
+  absl::Status status = Lease(request, path);
+  const bool room_is_pinned = absl::IsUnavailable(status);
+  if (status.ok()) {
+    status = engine->Admit({request->id, request->request.input_ids, request->lease.weights, request->request.options});
+  }
+  if ((room_is_pinned || absl::IsResourceExhausted(status)) && !running.empty()) {
     memory_short = true;
     return false;
   }
@@ -159,8 +201,7 @@ bool Scheduler::Impl::AdmitOne(PendingRequest* request) {
   owned->admitted = absl::Now();
   owned->encoded = owned->admitted;
   metrics->prompt_tokens.Increment(static_cast<double>(owned->request.input_ids.size()));
-  metrics->request_mix_duration.Observe(Seconds(owned->mixed - owned->submitted));
-  metrics->queue_duration.Observe(Seconds(owned->admitted - owned->mixed));
+  metrics->queue_duration.Observe(Seconds(owned->admitted - owned->submitted));
   running.emplace(owned->id, std::move(owned));
   ShowRunning();
   return true;
@@ -174,6 +215,8 @@ void Scheduler::Impl::Step() {
     metrics->decode_steps.Increment();
     metrics->batch_size.Observe(stats.decode_rows);
     metrics->batch_lanes.Observe(stats.lanes);
+    metrics->dense_rows.Increment(stats.decode_rows - stats.basis_rows);
+    metrics->basis_rows.Increment(stats.basis_rows);
     metrics->draft_tokens.Increment(stats.draft_tokens);
     metrics->draft_tokens_accepted.Increment(stats.draft_accepted);
   }
@@ -196,7 +239,7 @@ void Scheduler::Impl::Deliver(EngineEvent& event, absl::Time now) {
       if (request.callbacks.on_token) request.callbacks.on_token(event.token);
       return;
     case EngineEvent::Kind::kFinished:
-      Finish(event.id, std::move(event.generation), now);
+      Finish(event, now);
       return;
   }
 }
@@ -208,19 +251,21 @@ void Scheduler::Impl::CountToken(PendingRequest& request, absl::Time now) {
   metrics->time_to_first_token.Observe(Seconds(now - request.submitted));
 }
 
-void Scheduler::Impl::Finish(uint64_t id, Generation generation, absl::Time now) {
-  std::unique_ptr<PendingRequest> request = Leave(id);
-  const auto tokens = static_cast<int32_t>(generation.tokens.size());
+void Scheduler::Impl::Finish(EngineEvent& event, absl::Time now) {
+  std::unique_ptr<PendingRequest> request = Leave(event.id);
+  const auto tokens = static_cast<int32_t>(event.generation.tokens.size());
   while (request->streamed_tokens < tokens) CountToken(*request, now);  // Beams speak at the end.
 
   SummaryResult result;
-  result.generation = std::move(generation);
+  result.generation = std::move(event.generation);
   result.cache = request->lease.outcome;
-  result.times.mix = request->mixed - request->submitted;
-  result.times.queue = request->admitted - request->mixed;
+  result.path = request->path;
+  result.times.mix = event.mix_time;
+  result.times.queue = request->admitted - request->submitted;
   result.times.encode = request->encoded - request->admitted;
   result.times.decode = now - request->encoded;
   result.times.first_token = (tokens > 0 ? request->first_token : now) - request->submitted;
+  metrics->request_mix_duration.Observe(Seconds(result.times.mix));
   metrics->decode_duration.Observe(Seconds(result.times.decode));
   if (tokens > 0) metrics->time_per_output_token.Observe(Seconds(result.times.decode) / tokens);
   queue->End(std::move(request), std::move(result));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -11,12 +12,16 @@
 #include "model/engine.h"
 #include "server/metrics.h"
 #include "server/mixed_weight_cache.h"
+#include "server/path_plan.h"
 
 namespace trimtab {
 
 struct SchedulerOptions {
-  // Requests allowed to wait for a place in the batch (mixing included); one more is refused with ResourceExhausted.
+  // Requests allowed to wait for a place in the batch; one more is refused with ResourceExhausted.
   int max_queue_length = 256;
+  // Every request runs densely, so that its bits do not depend on the load.
+  bool deterministic = false;
+  StepCosts costs = {};  // Of the machine and the parameters: what the choice of paths goes by (path_plan.h).
 };
 
 struct SummaryRequest {
@@ -25,11 +30,12 @@ struct SummaryRequest {
   Coefficients coefficients;
   GenerationOptions options;
   absl::Time deadline = absl::InfiniteFuture();
+  std::optional<ExecutionPath> path = std::nullopt;  // Asked for; else the scheduler chooses.
 };
 
 struct SummaryTimes {
-  absl::Duration queue;        // Submission to admission, less the mix.
-  absl::Duration mix;          // Waiting for mixed weights.
+  absl::Duration queue;        // Submission to admission.
+  absl::Duration mix;          // Of the two below, spent on mixing its weights.
   absl::Duration encode;       // Admission to the end of the encoder pass.
   absl::Duration decode;       // From there to the last token.
   absl::Duration first_token;  // Submission to the first token (beams: to the end).
@@ -38,19 +44,21 @@ struct SummaryTimes {
 struct SummaryResult {
   Generation generation;
   CacheOutcome cache = CacheOutcome::kHit;
+  ExecutionPath path = ExecutionPath::kDense;
   SummaryTimes times;
 };
 
-// Called from the engine thread (or, for an early end, a mixer thread or the caller of Submit): must not block.
+// Called from the engine thread (or, for an early end, the caller of Submit): must not block.
 struct SummaryCallbacks {
   std::function<void(int32_t token)> on_token;  // May be null. Greedy and sampling only.
   // Exactly once, last. DeadlineExceeded, Cancelled, ResourceExhausted (queue full), Unavailable (draining).
   std::function<void(absl::StatusOr<SummaryResult>)> on_done;
 };
 
-// Queue, mix, batch, deliver. One engine thread owns the engine; requests join and leave its batch at every step;
-// lanes share the places fairly (batch_plan.h). A deadline or a cancellation ends a request within one step.
-// Thread-safe. Lock order: the scheduler's lock, then nothing; callbacks run without it.
+// Queue, batch, deliver. One engine thread owns the engine; requests join and leave its batch at every step; lanes
+// share the places fairly (batch_plan.h) and get the cheaper path (path_plan.h), which they keep. A deadline or a
+// cancellation ends a request within one step. Thread-safe. Lock order: the scheduler's lock, then nothing; callbacks
+// run without it.
 class Scheduler {
  public:
   // The pointees must outlive the scheduler.

@@ -24,8 +24,7 @@ absl::Status Run(const RandomFlags& flags) {
   if (flags.variant.empty()) {
     RETURN_IF_ERROR(WriteRandomCheckpoint(config, flags.seed, flags.tokenizer, flags.out));
   } else {
-    RETURN_IF_ERROR(
-        WriteRandomClp(config, flags.variant, flags.rewards, flags.seed, flags.tokenizer, flags.out));
+    RETURN_IF_ERROR(WriteRandomClp(config, flags.variant, flags.rewards, flags.seed, flags.tokenizer, flags.out));
   }
   std::cout << "wrote " << flags.out << "\n";
   return absl::OkStatus();
@@ -42,7 +41,8 @@ void AddMakeRandom(CLI::App& app, Chosen* chosen) {
       ->check(CLI::IsMember(KnownShapes()))
       ->required();
   command->add_option("--seed", flags->seed, "Equal seeds give equal weights")->type_name("N")->capture_default_str();
-  auto* variant = command->add_option("--variant", flags->variant, "Make a CLP checkpoint with these tensors conditioned");
+  auto* variant =
+      command->add_option("--variant", flags->variant, "Make a CLP checkpoint with these tensors conditioned");
   variant->type_name("NAME")->check(CLI::IsMember({"full", "attn", "logit"}));
   command->add_option("--rewards", flags->rewards, "Rewards of the CLP checkpoint")
       ->type_name("N")

@@ -19,6 +19,8 @@ const char* CacheName(v1::CacheOutcome outcome) {
       return "miss";
     case v1::CACHE_OUTCOME_SHARED:
       return "shared";
+    case v1::CACHE_OUTCOME_BASIS:
+      return "basis";
     default:
       return "unknown";
   }

@@ -94,12 +94,22 @@ absl::Status CheckRequest(const v1::SummarizeRequest& request) {
     RETURN_IF_ERROR(CheckLength("steering.named_weights", name));
   }
   RETURN_IF_ERROR(CheckLength("parameter_digest", request.parameter_digest()));
-  if (request.execution_path() != v1::EXECUTION_PATH_UNSPECIFIED &&
-      request.execution_path() != v1::EXECUTION_PATH_DENSE) {
-    return InvalidField("execution_path", absl::StrCat("is ", static_cast<int>(request.execution_path()),
-                                                       "; this server knows only EXECUTION_PATH_DENSE"));
-  }
-  return absl::OkStatus();
+  if (v1::ExecutionPath_IsValid(request.execution_path())) return absl::OkStatus();
+  return InvalidField("execution_path",
+                      absl::StrCat("is ", static_cast<int>(request.execution_path()),
+                                   "; expected EXECUTION_PATH_DENSE, EXECUTION_PATH_BASIS or nothing"));
+}
+
+absl::StatusOr<std::optional<ExecutionPath>> PathFromProto(v1::ExecutionPath path, const RequestLimits& limits) {
+  if (path == v1::EXECUTION_PATH_DENSE) return ExecutionPath::kDense;
+  if (path != v1::EXECUTION_PATH_BASIS) return std::nullopt;
+  if (!limits.deterministic) return ExecutionPath::kBasis;
+  return InvalidField("execution_path",
+                      "is EXECUTION_PATH_BASIS; this server is deterministic and runs EXECUTION_PATH_DENSE only");
+}
+
+v1::ExecutionPath PathToProto(ExecutionPath path) {
+  return path == ExecutionPath::kDense ? v1::EXECUTION_PATH_DENSE : v1::EXECUTION_PATH_BASIS;
 }
 
 SteeringAsked SteeringFromProto(const v1::Steering& steering) {
@@ -197,6 +207,8 @@ v1::CacheOutcome CacheToProto(CacheOutcome outcome) {
       return v1::CACHE_OUTCOME_MISS;
     case CacheOutcome::kShared:
       return v1::CACHE_OUTCOME_SHARED;
+    case CacheOutcome::kBasis:
+      return v1::CACHE_OUTCOME_BASIS;
   }
   return v1::CACHE_OUTCOME_UNSPECIFIED;
 }

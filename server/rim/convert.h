@@ -3,6 +3,7 @@
 #define TRIMTAB_SERVER_RIM_CONVERT_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,6 +23,7 @@ struct RequestLimits {
   int32_t max_input_tokens = 512;  // A longer article is cut, and the reply says so.
   int32_t max_new_tokens = 128;
   int32_t max_beams = 8;  // At most the rows of the batch, so that every request fits in.
+  bool deterministic = false;
 };
 
 inline constexpr size_t kMaxArticleBytes = size_t{1} << 20;
@@ -51,6 +53,9 @@ v1::ParameterVersion VersionToProto(const ParameterVersion& version);
 v1::AppliedWeighting WeightingToProto(const Steering& steering);
 v1::Timings TimingsToProto(const SummaryTimes& times);
 v1::CacheOutcome CacheToProto(CacheOutcome outcome);
+// None: the scheduler chooses.
+absl::StatusOr<std::optional<ExecutionPath>> PathFromProto(v1::ExecutionPath path, const RequestLimits& limits);
+v1::ExecutionPath PathToProto(ExecutionPath path);
 v1::FinishReason FinishReasonToProto(FinishReason reason);
 
 // The parts of GetModelInfo that the checkpoint and the bounds decide.

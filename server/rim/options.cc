@@ -170,8 +170,9 @@ class Flags {
         ->check(CLI::Range(1, 20));
     Add("grid-bits-beta", o_.grid_bits_beta, "BITS", "The same for the share of the reference")
         ->check(CLI::Range(1, 20));
-    app_.add_flag("--deterministic", o_.deterministic,
-                  "Pin the execution path whose bits repeat in any batch: dense, which is the only one today")
+    app_.add_flag(
+            "--deterministic", o_.deterministic,
+            "Run every request on mixed weights, never over the basis, so that its text does not depend on the load")
         ->envname(EnvName("deterministic"))
         ->group(group_);
   }

@@ -32,7 +32,8 @@ std::string HostOf(const std::string& address) { return address.substr(0, addres
 RequestLimits LimitsOf(const ServerOptions& options) {
   return {.max_input_tokens = options.max_input_tokens,
           .max_new_tokens = options.max_new_tokens,
-          .max_beams = std::min(8, options.max_batch_rows)};
+          .max_beams = std::min(8, options.max_batch_rows),
+          .deterministic = options.deterministic};
 }
 
 EngineOptions EngineOptionsOf(const ServerOptions& options) {
@@ -112,14 +113,17 @@ absl::Status Server::Impl::StartEngine() {
   Backend* const backend = model.backend.get();
   cache = std::make_unique<MixedWeightCache>(
       MixedWeightCache::Options{.byte_budget = options.cache_bytes},
-      [backend](std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients) {
-        return MixedWeights::Mix(std::move(parameters), coefficients, backend);
+      [backend](std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients, MixTime when) {
+        return MixedWeights::Mix(std::move(parameters), coefficients, backend, when);
       },
       &metrics);
+  SchedulerOptions scheduling{.max_queue_length = options.max_queue, .deterministic = options.deterministic};
+  if (!options.deterministic) {
+    ASSIGN_OR_RETURN(scheduling.costs, MeasureStepCosts(*model.parameters, backend));
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                    NewEngine(model.parameters->config(), EngineOptionsOf(options), backend));
-  scheduler = std::make_unique<Scheduler>(SchedulerOptions{.max_queue_length = options.max_queue}, std::move(engine),
-                                          cache.get(), &metrics);
+  scheduler = std::make_unique<Scheduler>(scheduling, std::move(engine), cache.get(), &metrics);
   return absl::OkStatus();
 }
 

@@ -47,6 +47,7 @@ absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::
   ASSIGN_OR_RETURN(const Steering steering, ResolveRequest(clp, parts.bounds, parts.grid, request));
   ASSIGN_OR_RETURN(const GenerationOptions options,
                    OptionsFromProto(request.options(), parameters->generation(), config.vocab_size, parts.limits));
+  ASSIGN_OR_RETURN(const std::optional<ExecutionPath> path, PathFromProto(request.execution_path(), parts.limits));
   bool truncated = false;
   ASSIGN_OR_RETURN(std::vector<int32_t> input_ids,
                    parts.tokenizer->Encode(BuildPrompt(clp, steering.weighting, request.article()), config.eos_id,
@@ -54,14 +55,14 @@ absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::
   v1::SummarizeResponse reply;
   *reply.mutable_weighting() = WeightingToProto(steering);
   *reply.mutable_parameter_version() = VersionToProto(parameters->version());
-  reply.set_execution_path(v1::EXECUTION_PATH_DENSE);
   reply.set_truncated(truncated);
   reply.set_input_tokens(static_cast<int32_t>(input_ids.size()));
   return PreparedRequest{.request = {.input_ids = std::move(input_ids),
                                      .parameters = std::move(parameters),
                                      .coefficients = steering.coefficients,
                                      .options = options,
-                                     .deadline = deadline},
+                                     .deadline = deadline,
+                                     .path = path},
                          .reply = std::move(reply)};
 }
 
@@ -69,6 +70,7 @@ void Complete(const Tokenizer& tokenizer, const SummaryResult& result, v1::Summa
   const Generation& generation = result.generation;
   reply->set_summary(tokenizer.Decode(generation.tokens));
   reply->set_cache(CacheToProto(result.cache));
+  reply->set_execution_path(PathToProto(result.path));
   reply->set_finish_reason(FinishReasonToProto(generation.finish_reason));
   reply->set_output_tokens(static_cast<int32_t>(generation.tokens.size()));
   *reply->mutable_timings() = TimingsToProto(result.times);

@@ -53,6 +53,11 @@ struct FakeMemory {
   std::atomic<int64_t> peak = 0;
   std::atomic<int> mixes = 0;
 
+  // What making weights would return: those over the basis take nothing.
+  std::shared_ptr<const MixedWeights> Make(const Parameters& parameters, MixTime when) {
+    return Mix(when == MixTime::kNever ? 0 : MixedWeights::Bytes(parameters));
+  }
+
   // What a mix would return: an address of its own that takes `bytes` until it is let go.
   std::shared_ptr<const MixedWeights> Mix(int64_t bytes) {
     ++mixes;

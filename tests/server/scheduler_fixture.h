@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -62,27 +63,6 @@ class Outcome {
   int calls_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// Lets mixes through while open. Thread-safe.
-class Gate {
- public:
-  void Open() { Set(true); }
-  void Close() { Set(false); }
-  void Pass() {
-    MutexLock lock(mutex_);
-    while (!open_) changed_.Wait(mutex_);
-  }
-
- private:
-  void Set(bool open) {
-    MutexLock lock(mutex_);
-    open_ = open;
-    changed_.NotifyAll();
-  }
-  Mutex mutex_;
-  CondVar changed_;
-  bool open_ ABSL_GUARDED_BY(mutex_) = true;
-};
-
 struct Ask {
   int32_t first_token = 0;
   int32_t tokens = 1;
@@ -90,35 +70,37 @@ struct Ask {
   int key = 0;
   absl::Time deadline = absl::InfiniteFuture();
   bool empty_input = false;
+  std::optional<ExecutionPath> path = std::nullopt;
 };
 
 class SchedulerFixture : public ::testing::Test {
  protected:
   void Start(const FakeEngine::Limits& limits, int max_queue_length = 256, int mixtures = 4) {
-    const MixedWeightCache::Options options{.byte_budget = mixtures * MixedWeights::Bytes(*parameters_),
-                                            .mixer_threads = 1};
+    Start(limits, SchedulerOptions{.max_queue_length = max_queue_length, .deterministic = true}, mixtures);
+  }
+  void Start(const FakeEngine::Limits& limits, const SchedulerOptions& scheduling, int mixtures) {
+    const MixedWeightCache::Options options{.byte_budget = mixtures * MixedWeights::Bytes(*parameters_)};
     cache_ = std::make_unique<MixedWeightCache>(
         options,
-        [this](const auto& parameters, const auto&) -> absl::StatusOr<std::shared_ptr<const MixedWeights>> {
-          mix_gate_.Pass();
+        [this](const auto& parameters, const auto&,
+               MixTime when) -> absl::StatusOr<std::shared_ptr<const MixedWeights>> {
           if (mix_failure_) return absl::InternalError("the mix failed");
-          return memory_.Mix(MixedWeights::Bytes(*parameters));
+          return memory_.Make(*parameters, when);
         },
         &metrics_);
-    scheduler_ = std::make_unique<Scheduler>(SchedulerOptions{.max_queue_length = max_queue_length},
-                                             std::make_unique<FakeEngine>(limits, &control_), cache_.get(), &metrics_);
+    scheduler_ = std::make_unique<Scheduler>(scheduling, std::make_unique<FakeEngine>(limits, &control_), cache_.get(),
+                                             &metrics_);
   }
 
   void TearDown() override {
     control_.RunFreely();
-    mix_gate_.Open();
     scheduler_.reset();
     cache_.reset();
     EXPECT_EQ(memory_.live, 0) << "weights leaked";
   }
 
   SummaryRequest NewRequest(const Ask& ask) const {
-    SummaryRequest request{{}, parameters_, KeyNumber(ask.key), {}, ask.deadline};
+    SummaryRequest request{{}, parameters_, KeyNumber(ask.key), {}, ask.deadline, ask.path};
     if (!ask.empty_input) request.input_ids = {ask.first_token};
     request.options.max_new_tokens = ask.tokens;
     request.options.num_beams = ask.beams;
@@ -137,8 +119,7 @@ class SchedulerFixture : public ::testing::Test {
   void AwaitRunning(int count) {
     ASSERT_TRUE(Eventually([&] { return scheduler_->running() == count; }));
   }
-  // Mixes `key`, so that requests for it are ready when Submit returns. REQUIRES: the engine is idle and does not run
-  // freely.
+  // Makes the mixture of `key`. REQUIRES: the engine is idle and does not run freely.
   void Warm(int key) {
     auto outcome = Submit({.first_token = 1, .tokens = 1, .key = key});
     control_.AllowSteps(2);
@@ -149,7 +130,6 @@ class SchedulerFixture : public ::testing::Test {
   Metrics metrics_{registry_};
   FakeMemory memory_;
   EngineControl control_;
-  Gate mix_gate_;
   std::atomic<bool> mix_failure_ = false;
   const std::shared_ptr<const Parameters> parameters_ = MakeParameters(1);
   std::unique_ptr<MixedWeightCache> cache_;

@@ -26,6 +26,7 @@ class SchedulerStressTest : public SchedulerFixture {
     ask.beams = random() % 5 == 0 ? static_cast<int32_t>(1 + random() % 6) : 1;  // 5 and 6 are too many.
     ask.key = static_cast<int>(random() % 8);
     ask.empty_input = random() % 50 == 0;
+    if (random() % 3 == 0) ask.path = random() % 2 == 0 ? ExecutionPath::kDense : ExecutionPath::kBasis;
     if (random() % 4 == 0) ask.deadline = absl::Now() + absl::Microseconds(static_cast<int>(random() % 8000) - 500);
     return ask;
   }

@@ -1,5 +1,6 @@
 #include "server/scheduler.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <thread>
@@ -73,19 +74,6 @@ TEST_F(SchedulerTest, ARequestJoinsWhileAnotherIsBeingWritten) {
   EXPECT_TRUE(first->Await().ok());
 }
 
-TEST_F(SchedulerTest, CancelsWhileMixing) {
-  Start({});
-  control_.RunFreely();
-  mix_gate_.Close();
-  auto outcome = Submit({.first_token = 100});
-  scheduler_->Cancel(outcome->id());
-  EXPECT_TRUE(absl::IsCancelled(outcome->Await().status()));
-  EXPECT_EQ(metrics_.cancelled_mixing.Value(), 1);
-  mix_gate_.Open();
-  EXPECT_TRUE(Submit({.first_token = 200})->Await().ok());
-  EXPECT_EQ(outcome->calls(), 1);
-}
-
 TEST_F(SchedulerTest, CancelsWhileWaitingForAPlace) {
   Start({.rows = 1, .step_time = std::chrono::microseconds(100)});
   control_.RunFreely();
@@ -128,25 +116,6 @@ TEST_F(SchedulerTest, AnExpiredRequestEndsBeforeSubmitReturns) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(outcome->Await().status()));
 }
 
-TEST_F(SchedulerTest, ADeadlinePassesWhileMixingAndTheEngineSleeps) {
-  Start({});
-  mix_gate_.Close();
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // The engine thread goes to sleep.
-  auto outcome = Submit({.first_token = 100, .deadline = absl::Now() + absl::Milliseconds(20)});
-  EXPECT_TRUE(absl::IsDeadlineExceeded(outcome->Await().status()));
-  EXPECT_EQ(metrics_.cancelled_mixing.Value(), 1);
-}
-
-TEST_F(SchedulerTest, ALaterButNearerDeadlineWakesTheEngine) {
-  Start({});
-  mix_gate_.Close();
-  auto far = Submit({.first_token = 100, .deadline = absl::Now() + absl::Hours(2)});
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // The engine thread goes to sleep.
-  auto near = Submit({.first_token = 200, .deadline = absl::Now() + absl::Milliseconds(20)});
-  EXPECT_TRUE(absl::IsDeadlineExceeded(near->Await().status()));
-  EXPECT_FALSE(far->ended());
-}
-
 TEST_F(SchedulerTest, ADeadlinePassesWhileWaitingForAPlace) {
   Start({.rows = 1, .step_time = std::chrono::microseconds(100)});
   control_.RunFreely();
@@ -167,18 +136,19 @@ TEST_F(SchedulerTest, ADeadlinePassesWhileRunning) {
   EXPECT_EQ(scheduler_->running(), 0);
 }
 
-TEST_F(SchedulerTest, TheQueueIsBoundedMixingIncluded) {
-  Start({}, /*max_queue_length=*/2);
+TEST_F(SchedulerTest, TheQueueIsBounded) {
+  Start({.rows = 1, .step_time = std::chrono::microseconds(100)}, /*max_queue_length=*/2);
   control_.RunFreely();
-  mix_gate_.Close();
-  auto first = Submit({.first_token = 100});
-  auto second = Submit({.first_token = 200});
-  auto third = Submit({.first_token = 300});
+  auto endless = Submit({.first_token = 100, .tokens = kEndless});
+  AwaitRunning(1);
+  auto first = Submit({.first_token = 200});
+  auto second = Submit({.first_token = 300});
+  auto third = Submit({.first_token = 400});
   EXPECT_TRUE(third->ended());
   EXPECT_TRUE(absl::IsResourceExhausted(third->Await().status()));
   EXPECT_EQ(metrics_.rejected_queue_full.Value(), 1);
   EXPECT_EQ(scheduler_->waiting(), 2);
-  mix_gate_.Open();
+  scheduler_->Cancel(endless->id());
   EXPECT_TRUE(first->Await().ok());
   EXPECT_TRUE(second->Await().ok());
   EXPECT_EQ(scheduler_->waiting(), 0);
@@ -248,10 +218,8 @@ TEST_F(SchedulerTest, DrainEndsWhatOutlastsIt) {
   auto runs = Submit({.first_token = 100, .tokens = kEndless});
   AwaitRunning(1);
   auto waits = Submit({.first_token = 200});
-  mix_gate_.Close();
-  auto mixes = Submit({.first_token = 300, .key = 1});
   scheduler_->Drain(absl::Now() + absl::Milliseconds(20));
-  for (const auto& outcome : {runs, waits, mixes}) {
+  for (const auto& outcome : {runs, waits}) {
     EXPECT_TRUE(outcome->ended());
     EXPECT_TRUE(absl::IsUnavailable(outcome->Await().status()));
   }
@@ -270,13 +238,8 @@ TEST_F(SchedulerTest, DestructionEndsRequestsOfEveryStageOnce) {
   auto runs = Submit({.first_token = 100, .tokens = kEndless});
   AwaitRunning(1);
   auto waits = Submit({.first_token = 200});
-  mix_gate_.Close();
-  auto mixes = Submit({.first_token = 300, .key = 1});
   scheduler_.reset();
-  for (const auto& outcome : {runs, waits, mixes}) EXPECT_TRUE(absl::IsUnavailable(outcome->Await().status()));
-  mix_gate_.Open();  // The mix comes home to a scheduler that is gone.
-  ASSERT_TRUE(Eventually([&] { return cache_->stats().entries == 2; }));
-  EXPECT_EQ(mixes->calls(), 1);
+  for (const auto& outcome : {runs, waits}) EXPECT_TRUE(absl::IsUnavailable(outcome->Await().status()));
 }
 
 TEST_F(SchedulerTest, ACallbackMaySubmitAndCancel) {
@@ -302,6 +265,64 @@ TEST_F(SchedulerTest, WeightsOfFinishedRequestsMakeRoomForOthers) {
     EXPECT_TRUE(Submit({.first_token = 100, .key = key})->Await().ok()) << key;
   }
   EXPECT_LE(memory_.peak, MixedWeights::Bytes(*parameters_));
+}
+
+TEST_F(SchedulerTest, WhereTheCacheIsPinnedADeterministicRequestWaitsForAnotherToLeave) {
+  Start({}, /*max_queue_length=*/256, /*mixtures=*/1);
+  auto first = Submit({.first_token = 100, .tokens = 3, .key = 1});
+  control_.AllowSteps(1);
+  auto second = Submit({.first_token = 200, .tokens = 3, .key = 2});
+  control_.AllowSteps(2);
+  EXPECT_EQ(scheduler_->running(), 1);
+  EXPECT_FALSE(second->ended());
+  control_.RunFreely();
+  EXPECT_TRUE(first->Await().ok());
+  const auto& result = second->Await();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->cache, CacheOutcome::kMiss);
+  EXPECT_EQ(cache_->stats().misses, 2);
+}
+
+// Reading a set takes as long as 16 rows.
+StepCosts Costs() {
+  StepCosts costs;
+  for (const int32_t rows : {1, 16, 32}) {
+    const double dense = std::max(16, rows);
+    costs.points.push_back({rows, dense, 3 * dense});
+  }
+  return costs;
+}
+
+TEST_F(SchedulerTest, WhereTheCacheIsPinnedARequestRunsOverTheBasis) {
+  Start({}, SchedulerOptions{}, /*mixtures=*/1);
+  auto first = Submit({.first_token = 100, .tokens = 3, .key = 1});
+  control_.AllowSteps(1);
+  auto second = Submit({.first_token = 200, .tokens = 3, .key = 2});
+  control_.AllowSteps(2);
+  EXPECT_EQ(scheduler_->running(), 2);
+  control_.RunFreely();
+  EXPECT_EQ(first->Await()->path, ExecutionPath::kDense);
+  EXPECT_EQ(second->Await()->path, ExecutionPath::kBasis);
+  EXPECT_EQ(second->Await()->cache, CacheOutcome::kBasis);
+}
+
+TEST_F(SchedulerTest, ManyWeightingsAtOnceRunOverTheBasisAndOneAloneDoesNot) {
+  Start({.rows = 16, .step_time = std::chrono::milliseconds(5)}, SchedulerOptions{.costs = Costs()}, /*mixtures=*/100);
+  control_.RunFreely();
+  EXPECT_EQ(Submit({.first_token = 100, .key = 99})->Await()->path, ExecutionPath::kDense);
+  std::vector<std::shared_ptr<Outcome>> outcomes;
+  for (int i = 0; i < 12; ++i) outcomes.push_back(Submit({.first_token = 100, .tokens = 20, .key = i}));
+  int basis = 0;
+  for (const auto& outcome : outcomes) basis += outcome->Await()->path == ExecutionPath::kBasis;
+  EXPECT_GE(basis, 8);  // The first few came before the others were there.
+  EXPECT_EQ(cache_->stats().basis, basis);
+}
+
+TEST_F(SchedulerTest, AnAskedPathIsKept) {
+  Start({}, SchedulerOptions{.costs = Costs()}, /*mixtures=*/4);
+  control_.RunFreely();
+  EXPECT_EQ(Submit({.first_token = 100, .path = ExecutionPath::kBasis})->Await()->path, ExecutionPath::kBasis);
+  EXPECT_EQ(Submit({.first_token = 100, .path = ExecutionPath::kDense})->Await()->path, ExecutionPath::kDense);
 }
 
 TEST_F(SchedulerTest, ATricklingLaneOvertakesAFloodingOne) {

@@ -1,0 +1,94 @@
+#include "model/step_costs.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "model/status_macros.h"
+
+namespace trimtab {
+namespace {
+
+constexpr int32_t kRows[] = {1, 2, 4, 8, 16, 32};
+constexpr int kRuns = 2;  // The faster one counts.
+
+// What a decode step reads and a weighting decides. Cross-attention keys and values belong to the encoder's pass.
+std::vector<const ParameterTensor*> StepMatrices(const Parameters& parameters) {
+  std::vector<const ParameterTensor*> matrices;
+  for (const ParameterTensor& tensor : parameters.tensors()) {
+    const std::string& name = tensor.spec.name;
+    const bool cross = absl::StrContains(name, "EncDecAttention.k.") || absl::StrContains(name, "EncDecAttention.v.");
+    if (!tensor.conditioned || !tensor.is_matrix() || absl::StartsWith(name, "encoder.") || cross) continue;
+    matrices.push_back(&tensor);
+  }
+  return matrices;
+}
+
+template <typename Work>
+double SecondsOf(Work work) {
+  absl::Duration best = absl::InfiniteDuration();
+  for (int run = 0; run < kRuns; ++run) {
+    const absl::Time start = absl::Now();
+    work();
+    best = std::min(best, absl::Now() - start);
+  }
+  return absl::ToDoubleSeconds(best);
+}
+
+double Interpolate(const std::vector<StepCosts::Point>& points, int32_t rows, double StepCosts::Point::*cost) {
+  if (rows <= 0) return 0.0;
+  if (rows <= points[0].rows || points.size() == 1) return points[0].*cost;
+  size_t i = 1;
+  while (i + 1 < points.size() && points[i].rows < rows) ++i;
+  const StepCosts::Point &a = points[i - 1], &b = points[i];
+  return a.*cost + (b.*cost - a.*cost) * (rows - a.rows) / (b.rows - a.rows);
+}
+
+}  // namespace
+
+double StepCosts::Dense(int32_t rows) const { return Interpolate(points, rows, &Point::dense); }
+double StepCosts::Basis(int32_t rows) const { return Interpolate(points, rows, &Point::basis); }
+
+absl::StatusOr<StepCosts> MeasureStepCosts(const Parameters& parameters, Backend* backend) {
+  StepCosts costs;
+  const std::vector<const ParameterTensor*> matrices = StepMatrices(parameters);
+  if (matrices.empty()) return costs;
+  int64_t in = 0, out = 0;
+  for (const ParameterTensor* tensor : matrices) {
+    out = std::max(out, tensor->spec.shape[0]);
+    in = std::max(in, tensor->spec.shape[1]);
+  }
+  constexpr int32_t most = kRows[std::size(kRows) - 1];
+  ASSIGN_OR_RETURN(Buffer x, backend->Allocate(most * in));
+  ASSIGN_OR_RETURN(Buffer y, backend->Allocate(most * out));
+  ASSIGN_OR_RETURN(Buffer c, backend->Allocate(int64_t{most} * kMaxSets));
+  ASSIGN_OR_RETURN(Buffer scratch, backend->Allocate(parameters.scratch_bytes() / 4));
+  const std::vector<float> ones(std::max<int64_t>(most * in, int64_t{most} * kMaxSets), 1.0f);
+  backend->Copy(ones.data(), most * in, x.data());
+  backend->Copy(ones.data(), int64_t{most} * kMaxSets, c.data());
+
+  const auto multiply = [&](int32_t rows, auto operand_of) {
+    for (const ParameterTensor* tensor : matrices) {
+      const Product product{operand_of(*tensor), {y.data(), rows, tensor->spec.shape[0]}};
+      backend->MatMul({x.data(), rows, tensor->spec.shape[1]}, {&product, 1}, {c.data(), rows, kMaxSets});
+    }
+  };
+  for (const int32_t rows : kRows) {
+    const double dense = SecondsOf(
+        [&] { multiply(rows, [](const ParameterTensor& tensor) { return Operand(tensor.basis.factors[0]); }); });
+    const double basis = SecondsOf([&] {
+      multiply(rows, [](const ParameterTensor& tensor) { return Operand(std::span(tensor.basis.factors)); });
+    });
+    costs.points.push_back({rows, dense, basis});
+  }
+  costs.mix = SecondsOf([&] {
+    for (const ParameterTensor* tensor : matrices) {
+      backend->MixMatrixNow(tensor->basis.sets, std::span(ones).first(tensor->basis.sets.size()),
+                            parameters.precision(), scratch.raw());
+    }
+  });
+  return costs;
+}
+
+}  // namespace trimtab
