@@ -4,6 +4,7 @@
 //   peers_worker --model DIR --precision NAME [--threads N]
 #include <chrono>
 #include <iostream>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -51,7 +52,8 @@ class Worker {
     const EngineOptions limits{.max_rows = batch,
                                .max_input_tokens = input_tokens,
                                .max_new_tokens = new_tokens,
-                               .max_encode_tokens = std::min(batch * input_tokens, 4096)};
+                               .max_encode_tokens = std::min(batch * input_tokens, 4096),
+                               .max_stall = std::numeric_limits<double>::infinity()};  // As a batch of the peers runs.
     ASSIGN_OR_RETURN(const auto engine, NewEngine(parameters_->config(), limits, backend_.get()));
     GenerationOptions options;
     options.max_new_tokens = options.min_new_tokens = new_tokens;

@@ -113,7 +113,7 @@ class Backend {
   virtual ~Backend() = default;
   virtual absl::string_view name() const = 0;
 
-  // Zeroed memory, 64-byte aligned. ResourceExhausted when there is none.
+  // Memory, 64-byte aligned, values unspecified. ResourceExhausted when there is none.
   virtual absl::StatusOr<Buffer> Allocate(int64_t elements) = 0;
 
   // Bytes of the packed form of an (out, in) matrix, padding and scales included; a multiple of 4.

@@ -1,6 +1,7 @@
 // The formulas, one scalar at a time: the oracle every other backend is tested against.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -133,6 +134,7 @@ class ReferenceBackend final : public Backend {
   }
 
   void Pack(const float* w, int64_t out, int64_t in, Precision precision, std::byte* packed) const override {
+    std::memset(packed, 0, PackedBytes(out, in, precision));
     if (precision == Precision::kInt8) {
       float* scales = reinterpret_cast<float*>(packed);
       int8_t* quantized = reinterpret_cast<int8_t*>(packed + out * 4);

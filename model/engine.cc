@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "model/decoder.h"
 #include "model/drafter.h"
 #include "model/encoder_pass.h"
@@ -141,6 +142,7 @@ class ContinuousEngine final : public Engine {
  private:
   absl::Status Check(const EngineRequest& request) const;
   void BeginEncoding();
+  void EncodeAWhile(StepStats* stats, std::vector<EngineEvent>* events);
   void AdvanceEncoding(StepStats* stats, std::vector<EngineEvent>* events);
   void Decode(StepStats* stats, std::vector<EngineEvent>* events);
   void AddRows(const Active& active);
@@ -163,6 +165,7 @@ class ContinuousEngine final : public Engine {
   std::vector<std::shared_ptr<const MixedWeights>> pass_weights_;  // Keeps cancelled inputs' weights for the pass.
   std::vector<std::unique_ptr<CrossAttention>> pass_cross_;        // Likewise their outputs.
   std::vector<std::unique_ptr<Active>> decoding_;                  // In the order of RunsBefore.
+  absl::Duration decode_time_ = absl::Milliseconds(1);             // Of the last step.
   std::vector<DecoderRow> rows_;
   std::vector<float*> logits_;
 };
@@ -242,9 +245,11 @@ void ContinuousEngine::Cancel(uint64_t id) {
 
 StepStats ContinuousEngine::Step(std::vector<EngineEvent>* events) {
   StepStats stats;
-  if (pass_ == nullptr && !arrived_.empty()) BeginEncoding();
-  if (pass_ != nullptr) AdvanceEncoding(&stats, events);
-  if (!decoding_.empty()) Decode(&stats, events);
+  if (pass_ != nullptr || !arrived_.empty()) EncodeAWhile(&stats, events);
+  if (decoding_.empty()) return stats;
+  const absl::Time start = absl::Now();
+  Decode(&stats, events);
+  decode_time_ = absl::Now() - start;
   return stats;
 }
 
@@ -267,6 +272,20 @@ void ContinuousEngine::BeginEncoding() {
   std::stable_sort(inputs.begin(), inputs.end(),
                    [](const EncoderInput& a, const EncoderInput& b) { return std::less<>()(a.weights, b.weights); });
   pass_ = std::make_unique<EncoderPass>(math_, inputs, encoder_activations_.get());
+}
+
+// One layer, and more while running requests wait no longer for their next token than max_stall says.
+void ContinuousEngine::EncodeAWhile(StepStats* stats, std::vector<EngineEvent>* events) {
+  const absl::Time start = absl::Now();
+  int layers = 0;
+  absl::Duration spent;
+  do {
+    if (pass_ == nullptr) BeginEncoding();
+    AdvanceEncoding(stats, events);
+    ++layers;
+    spent = absl::Now() - start;
+  } while ((pass_ != nullptr || !arrived_.empty()) && !decoding_.empty() &&
+           spent + spent / layers <= options_.max_stall * decode_time_);
 }
 
 void ContinuousEngine::AdvanceEncoding(StepStats* stats, std::vector<EngineEvent>* events) {

@@ -20,6 +20,9 @@ struct EngineOptions {
   int32_t max_input_tokens = 512;    // Per request.
   int32_t max_new_tokens = 128;      // Per request.
   int32_t max_encode_tokens = 1024;  // Tokens of one encoder pass, at least max_input_tokens: bounds a stall.
+  // Encoding between two decode steps, in times of the last one: how much arrivals may slow down what runs. A decode
+  // step beside an encoder layer costs the reading of all weights, so fewer of them leave more for the encoder.
+  double max_stall = 1.5;
   int32_t max_draft_tokens = 0;  // Guesses per request and step (drafter.h); 0: none. The text is the same with any.
 };
 
@@ -58,7 +61,7 @@ struct StepStats {
   int32_t decode_rows = 0;
   int32_t basis_rows = 0;     // Of these, over the basis.
   int32_t lanes = 0;          // Distinct mixed weights among the decode rows.
-  int32_t encode_tokens = 0;  // Tokens of the encoder pass that advanced by a layer.
+  int32_t encode_tokens = 0;  // Tokens of the encoder pass that advanced.
   int32_t draft_tokens = 0;   // Guessed, and run beside the decode rows.
   int32_t draft_accepted = 0;
 };
@@ -79,8 +82,8 @@ class Engine {
   // Forgets a request; no further event names it. Unknown ids are ignored.
   virtual void Cancel(uint64_t id) = 0;
 
-  // One layer of the pending encoder pass, if any, then one token for every decoding request, more where guesses were
-  // right. Appends what happened.
+  // Some layers of the pending encoder pass, if any (one, or more where they take little beside decoding), then one
+  // token for every decoding request, more where guesses were right. Appends what happened.
   virtual StepStats Step(std::vector<EngineEvent>* events) = 0;
 };
 

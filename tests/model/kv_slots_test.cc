@@ -55,6 +55,7 @@ TEST_F(KvSlotsTest, CopiesThePastOfEveryLayerAndNoMore) {
     for (int64_t i = 0; i < 30; ++i) {
       slots_.keys(1, layer)[i] = 100.0f * layer + i;
       slots_.values(1, layer)[i] = -100.0f * layer - i;
+      slots_.keys(3, layer)[i] = slots_.values(3, layer)[i] = 0.0f;
     }
   }
   slots_.CopySlot(1, 3, 2, backend_.get());
