@@ -1,25 +1,30 @@
 // One decoding step against the memory it must read: weights and keys and values once.
 //
-//   decode --model DIR [--threads N] [--batch N] [--input-tokens N] [--new-tokens N]      one JSON object a line
+//   decode [--model DIR] [--threads N] [--batch N] [--input-tokens N] [--new-tokens N] [--json FILE]
+//
+// Without a model: random weights of FLAN-T5-base's shape.
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 #include "bench/measure.h"
+#include "bench/models.h"
+#include "bench/report.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/engine.h"
 #include "model/status_macros.h"
-#include "nlohmann/json.hpp"
 
 namespace trimtab::bench {
 namespace {
 
 struct Setup {
-  std::string model;
+  std::string model, json;
   int threads = 2;
   int input_tokens = 512;
   int new_tokens = 64;
@@ -61,7 +66,12 @@ absl::StatusOr<std::vector<double>> StepTimes(Engine& engine, EngineRequest requ
   return times;
 }
 
-absl::Status Run(const Setup& setup) {
+absl::Status Run(Setup setup) {
+  const std::string model = setup.model.empty() ? "base" : std::filesystem::path(setup.model).filename().string();
+  if (setup.model.empty()) {
+    ASSIGN_OR_RETURN(setup.model, RandomModel("flan-t5-base", "", 0));
+  }
+  Report report(setup.json);
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup.model));
   const std::unique_ptr<Backend> backend = NewCpuBackend(setup.threads);
   for (Precision precision : {Precision::kFloat32, Precision::kBfloat16, Precision::kInt8}) {
@@ -86,17 +96,15 @@ absl::Status Run(const Setup& setup) {
     const int64_t bytes = BytesPerStep(*backend, checkpoint.config, weights->weights(), setup.input_tokens,
                                        setup.new_tokens / 2, setup.batch);
     const double bandwidth = ReadBandwidth(setup.threads, std::max<int64_t>(bytes, 64 << 20));
-    nlohmann::ordered_json row;
-    row["bench"] = "decode";
-    row["precision"] = PrecisionName(precision);
-    row["threads"] = setup.threads;
-    row["batch"] = setup.batch;
-    row["step_ms"] = median * 1e3;
-    row["mbytes_per_step"] = static_cast<double>(bytes) / 1e6;
-    row["gbytes_per_s"] = static_cast<double>(bytes) / median / 1e9;
-    row["read_gbytes_per_s"] = bandwidth / 1e9;
-    row["share_of_read_bandwidth"] = static_cast<double>(bytes) / median / bandwidth;
-    std::cout << row.dump() << std::endl;
+    report.Add({.name = absl::StrCat("decode/", model, "/", ShortName(precision), "/read_bandwidth"),
+                .value = median * 1e3,
+                .unit = "ms per step",
+                .baseline = "read bandwidth",
+                .ratio = static_cast<double>(bytes) / median / bandwidth,
+                .details = {{"mbytes_per_step", static_cast<double>(bytes) / 1e6},
+                            {"read_gbytes_per_s", bandwidth / 1e9},
+                            {"batch", setup.batch},
+                            {"threads", setup.threads}}});
   }
   return absl::OkStatus();
 }
@@ -107,11 +115,12 @@ absl::Status Run(const Setup& setup) {
 int main(int argc, char** argv) {
   CLI::App app("A decoding step against memory");
   trimtab::bench::Setup setup;
-  app.add_option("--model", setup.model, "Folder of a checkpoint; `trimtab make-random` makes one")->required();
+  app.add_option("--model", setup.model, "Folder of a checkpoint");
   app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--batch", setup.batch)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--input-tokens", setup.input_tokens)->check(CLI::Range(1, 16384))->capture_default_str();
   app.add_option("--new-tokens", setup.new_tokens)->check(CLI::Range(2, 1024))->capture_default_str();
+  app.add_option("--json", setup.json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
   if (const absl::Status status = trimtab::bench::Run(setup); !status.ok()) {
     std::cerr << "decode: " << status.message() << "\n";

@@ -1,9 +1,9 @@
 // Mixing parameters against mixing logits (paper, figure 2b): decoding steps of one request at an alpha between, and
 // two ordinary requests of two mixtures beside it, so that logit mixing is held to what its two lanes cost.
 //
-//   dera --model DIR [--precision NAME] [--threads N]      one JSON object
+//   dera [--model DIR ...] [--precision NAME] [--threads N] [--json FILE]
 //
-// DIR has one reward and a reference: `trimtab import soup --reference A --reward r=B --variant full DIR`.
+// A DIR has one reward and a reference. Without one: random weights of FLAN-T5-base's shape, full and attn.
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -12,17 +12,19 @@
 
 #include "CLI/CLI.hpp"
 #include "bench/measure.h"
+#include "bench/models.h"
+#include "bench/report.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/engine.h"
 #include "model/status_macros.h"
-#include "nlohmann/json.hpp"
 
 namespace trimtab::bench {
 namespace {
 
 struct Setup {
-  std::string model, precision = "float32";
+  std::vector<std::string> models;
+  std::string json, precision = "float32";
   int threads = 2, input_tokens = 512, new_tokens = 64, rounds = 3;
 };
 
@@ -43,8 +45,8 @@ absl::StatusOr<double> StepTime(Engine& engine, const std::vector<EngineRequest>
   return times[times.size() / 2];
 }
 
-absl::Status Run(const Setup& setup) {
-  ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup.model));
+absl::Status Measure(const Setup& setup, const std::string& model, Report* report) {
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(model));
   const ClpConfig& clp = checkpoint.clp;
   if (clp.rewards.size() != 1) return absl::InvalidArgumentError("the checkpoint must have one reward and a reference");
   ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(setup.precision));
@@ -81,16 +83,32 @@ absl::Status Run(const Setup& setup) {
   }
   std::sort(over_logits.begin(), over_logits.end());
   std::sort(over_lanes.begin(), over_lanes.end());
-  nlohmann::ordered_json row;
-  row["bench"] = "dera";
-  row["variant"] = clp.variant;
-  row["precision"] = setup.precision;
-  row["parameter_step_ms"] = parameter_s * 1e3;
-  row["logit_step_ms"] = logit_s * 1e3;
-  row["two_lanes_step_ms"] = lanes_s * 1e3;
-  row["parameter_over_logit_tokens_per_s"] = over_logits[over_logits.size() / 2];
-  row["logit_over_two_lanes_time"] = over_lanes[over_lanes.size() / 2];
-  std::cout << row.dump() << std::endl;
+  // The paper's model is full-CLP: its rows bear the names alone.
+  const std::string suffix = clp.variant == "full" ? "" : "/" + clp.variant;
+  report->Add({.name = "dera/base/m1" + suffix,
+               .value = 1.0 / parameter_s,
+               .unit = "tokens/s",
+               .baseline = "mixing logits",
+               .ratio = over_logits[over_logits.size() / 2],
+               .details = {{"parameter_step_ms", parameter_s * 1e3}, {"logit_step_ms", logit_s * 1e3}}});
+  report->Add({.name = "dera/logit_over_two_lanes" + suffix,
+               .value = logit_s * 1e3,
+               .unit = "ms per step",
+               .baseline = "two requests, two mixtures",
+               .ratio = over_lanes[over_lanes.size() / 2],
+               .details = {{"two_lanes_step_ms", lanes_s * 1e3}}});
+  return absl::OkStatus();
+}
+
+absl::Status Run(Setup setup) {
+  Report report(setup.json);
+  if (setup.models.empty()) {
+    for (const char* variant : {"full", "attn"}) {
+      ASSIGN_OR_RETURN(std::string model, RandomModel("flan-t5-base", variant, 1));
+      setup.models.push_back(std::move(model));
+    }
+  }
+  for (const std::string& model : setup.models) RETURN_IF_ERROR(Measure(setup, model, &report));
   return absl::OkStatus();
 }
 
@@ -100,9 +118,10 @@ absl::Status Run(const Setup& setup) {
 int main(int argc, char** argv) {
   CLI::App app("Mixing parameters against mixing logits");
   trimtab::bench::Setup setup;
-  app.add_option("--model", setup.model, "Folder of a checkpoint with one reward and a reference")->required();
+  app.add_option("--model", setup.models, "Folder of a checkpoint with one reward and a reference");
   app.add_option("--precision", setup.precision)->capture_default_str();
   app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
+  app.add_option("--json", setup.json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
   if (const absl::Status status = trimtab::bench::Run(setup); !status.ok()) {
     std::cerr << "dera: " << status.message() << "\n";

@@ -1,8 +1,10 @@
 // Many weightings in one batch: as many requests with as many weightings, against the same requests with one, through
-// the scheduler and a cache that holds few mixtures.
+// the scheduler and a cache that holds few mixtures; then decoding alone.
 //
-//   lanes --model DIR [--precision NAME] [--threads N]      a JSON object a line: whole loads, then decoding alone
-//   lanes --model DIR --grid                                the planner's choice against both paths, per lanes and rows
+//   lanes [--model DIR ...] [--precision NAME] [--threads N] [--json FILE]
+//   lanes [--model DIR ...] --grid      the planner's choice against both paths, per lanes and rows
+//
+// Without a model: random weights of FLAN-T5-base's shape, every variant.
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -15,12 +17,13 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "bench/models.h"
+#include "bench/report.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/engine.h"
 #include "model/status_macros.h"
 #include "model/step_costs.h"
-#include "nlohmann/json.hpp"
 #include "prometheus/registry.h"
 #include "server/mixed_weight_cache.h"
 #include "server/path_plan.h"
@@ -39,7 +42,8 @@ double Median(std::vector<double> values) {
 }
 
 struct Setup {
-  std::string model, precision = "float32";
+  std::vector<std::string> models;
+  std::string json, precision = "float32";
   int threads = 2, requests = 32, new_tokens = 64, mixtures = 4, rounds = 2;
   std::vector<int> input_tokens = {512, 64};
   bool grid = false;
@@ -58,13 +62,13 @@ Coefficients Nth(const ClpConfig& clp, int n, int count) {
 
 class Lanes {
  public:
-  explicit Lanes(const Setup& setup) : setup_(setup) {}
+  Lanes(const Setup& setup, Report* report) : setup_(setup), report_(report) {}
 
-  absl::Status Load() {
+  absl::Status Load(const std::string& model) {
     ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(setup_.precision));
-    ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup_.model));
+    ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(model));
     if (checkpoint.clp.rewards.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(setup_.model, " has no rewards; expected a CLP checkpoint"));
+      return absl::InvalidArgumentError(absl::StrCat(model, " has no rewards; expected a CLP checkpoint"));
     }
     backend_ = NewCpuBackend(setup_.threads);
     ASSIGN_OR_RETURN(parameters_, Parameters::Create(checkpoint, backend_.get(), precision));
@@ -81,12 +85,8 @@ class Lanes {
 
  private:
   const ClpConfig& clp() const { return parameters_->clp(); }
-  nlohmann::ordered_json Row(const std::string& what) const {
-    return {{"bench", "lanes"},
-            {"row", absl::StrCat(clp().variant, "/m", clp().rewards.size(), what)},
-            {"precision", setup_.precision},
-            {"threads", setup_.threads},
-            {"requests", setup_.requests}};
+  std::string Name(const std::string& suffix) const {
+    return absl::StrCat("lanes/base/", clp().variant, "/m", clp().rewards.size(), "/k", setup_.requests, suffix);
   }
   EngineOptions Limits(int input_tokens) const {
     return {.max_rows = setup_.requests,
@@ -145,15 +145,16 @@ class Lanes {
       one.push_back(RunLoad(scheduler, input_tokens, false, &basis));
       many.push_back(RunLoad(scheduler, input_tokens, true, &basis));
     }
-    nlohmann::ordered_json row = Row(input_tokens < 512 ? "/short" : "");
-    row["input_tokens"] = input_tokens;
-    row["new_tokens"] = setup_.new_tokens;
-    row["cache_mixtures"] = setup_.mixtures;
-    row["over_basis"] = basis;
-    row["one_weighting_s"] = Median(one);
-    row["distinct_weightings_s"] = Median(many);
-    row["throughput_ratio"] = Median(one) / Median(many);
-    std::cout << row.dump() << std::endl;
+    report_->Add({.name = Name(input_tokens < 512 ? "/short" : ""),
+                  .value = setup_.requests / Median(many),
+                  .unit = "requests/s",
+                  .baseline = "one weighting",
+                  .ratio = Median(one) / Median(many),
+                  .details = {{"one_s", Median(one)},
+                              {"many_s", Median(many)},
+                              {"input_tokens", input_tokens},
+                              {"over_basis", basis},
+                              {"precision", setup_.precision}}});
     return absl::OkStatus();
   }
 
@@ -184,16 +185,17 @@ class Lanes {
     ASSIGN_OR_RETURN(auto engine, NewEngine(parameters_->config(), limits, backend_.get()));
     ASSIGN_OR_RETURN(const double one, StepTime(*engine, input_tokens, MixTime::kNow, false));
     ASSIGN_OR_RETURN(const double many, StepTime(*engine, input_tokens, MixTime::kNever, true));
-    nlohmann::ordered_json row = Row("/decode");
-    row["input_tokens"] = input_tokens;
-    row["one_weighting_step_ms"] = 1e3 * one;
-    row["distinct_weightings_step_ms"] = 1e3 * many;
-    row["throughput_ratio"] = one / many;
-    std::cout << row.dump() << std::endl;
+    report_->Add({.name = Name("/decode"),
+                  .value = 1e3 * many,
+                  .unit = "ms per step",
+                  .baseline = "one weighting",
+                  .ratio = one / many,
+                  .details = {{"one_ms", 1e3 * one}, {"precision", setup_.precision}}});
     return absl::OkStatus();
   }
 
   const Setup setup_;
+  Report* const report_;
   std::unique_ptr<Backend> backend_;
   std::shared_ptr<const Parameters> parameters_;
   StepCosts costs_;
@@ -259,26 +261,36 @@ absl::Status Lanes::Grid() {
       const std::vector<ExecutionPath> paths = PlanPaths(costs_, {}, joining);
       const double d = Median(dense), b = Median(basis), chosen = paths[0] == ExecutionPath::kDense ? d : b;
       worst = std::max(worst, chosen / std::min(d, b));
-      nlohmann::ordered_json row = Row("/plan");
-      row["lanes"] = lane_count;
-      row["rows"] = rows;
-      row["dense_ms"] = 1e3 * d;
-      row["basis_ms"] = 1e3 * b;
-      row["planned"] = paths[0] == ExecutionPath::kDense ? "dense" : "basis";
-      row["over_better"] = chosen / std::min(d, b);
-      std::cout << row.dump() << std::endl;
+      report_->Add({.name = absl::StrCat(Name("/plan"), "/", lane_count, "x", each),
+                    .value = 1e3 * chosen,
+                    .unit = "ms",
+                    .baseline = "better of dense and basis",
+                    .ratio = chosen / std::min(d, b),
+                    .details = {{"dense_ms", 1e3 * d}, {"basis_ms", 1e3 * b}}});
     }
   }
-  nlohmann::ordered_json row = Row("/plan");
-  row["worst_over_better"] = worst;
-  std::cout << row.dump() << std::endl;
+  report_->Add({.name = absl::StrCat("lanes/planner_worst/", clp().variant, "/m", clp().rewards.size()),
+                .value = worst,
+                .unit = "ratio",
+                .baseline = "better of dense and basis",
+                .ratio = worst});
   return absl::OkStatus();
 }
 
-absl::Status Main(const Setup& setup) {
-  Lanes lanes(setup);
-  RETURN_IF_ERROR(lanes.Load());
-  return setup.grid ? lanes.Grid() : lanes.Run();
+absl::Status Main(Setup setup) {
+  Report report(setup.json);
+  if (setup.models.empty()) {
+    for (const auto& [variant, rewards] : {std::pair("attn", 2), {"full", 2}, {"logit", 2}, {"attn", 3}, {"full", 3}}) {
+      ASSIGN_OR_RETURN(std::string model, RandomModel("flan-t5-base", variant, rewards));
+      setup.models.push_back(std::move(model));
+    }
+  }
+  for (const std::string& model : setup.models) {
+    Lanes lanes(setup, &report);
+    RETURN_IF_ERROR(lanes.Load(model));
+    RETURN_IF_ERROR(setup.grid ? lanes.Grid() : lanes.Run());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -287,8 +299,8 @@ absl::Status Main(const Setup& setup) {
 int main(int argc, char** argv) {
   CLI::App app("Many weightings in one batch");
   trimtab::bench::Setup setup;
-  app.add_option("--model", setup.model, "A CLP checkpoint; `trimtab make-random --variant attn` makes one")
-      ->required();
+  app.add_option("--model", setup.models, "CLP checkpoints");
+  app.add_option("--json", setup.json, "Rows are written here too");
   app.add_option("--precision", setup.precision)->capture_default_str();
   app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--requests", setup.requests)->check(CLI::Range(1, 256))->capture_default_str();

@@ -1,16 +1,16 @@
 // The mix against a plain loop that reads and writes the same bytes with the same kind of stores. One thread, as the
 // server mixes.
 //
-//   mix [--out N] [--in N] [--matrices N]      one JSON object a line
-#include <iostream>
+//   mix [--out N] [--in N] [--matrices N] [--json FILE]
 #include <random>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "bench/measure.h"
+#include "bench/models.h"
+#include "bench/report.h"
 #include "kernels/backend.h"
-#include "nlohmann/json.hpp"
 
 namespace trimtab::bench {
 namespace {
@@ -32,7 +32,7 @@ Set MakeSet(Backend& backend, int64_t out, int64_t in, int matrices, Precision p
   return set;
 }
 
-void Run(int64_t out, int64_t in, int matrices) {
+void Run(int64_t out, int64_t in, int matrices, Report* report) {
   const std::unique_ptr<Backend> backend = NewCpuBackend(1);
   struct Case {
     Precision from, to;
@@ -59,16 +59,12 @@ void Run(int64_t out, int64_t in, int matrices) {
       const int64_t out_words = c.to == Precision::kInt8 ? read_words / 2 : read_words;
       const double plain = PlainLoop(words.data(), m + 1, read_words, mixed.buffer.data(), out_words);
       const double bytes = static_cast<double>(sets[0].stride * (m + 1) + mixed.stride) * matrices;
-      nlohmann::ordered_json row;
-      row["bench"] = "mix";
-      row["from"] = PrecisionName(c.from);
-      row["to"] = PrecisionName(c.to);
-      row["m"] = m;
-      row["seconds"] = ours.median;
-      row["gbytes_per_s"] = bytes / ours.median / 1e9;
-      row["plain_gbytes_per_s"] = bytes / plain / 1e9;
-      row["share_of_plain_loop"] = plain / ours.median;
-      std::cout << row.dump() << std::endl;
+      report->Add({.name = "mix/m" + std::to_string(m) + "/" + ShortName(c.to) + "/triad",
+                   .value = bytes / ours.median / 1e9,
+                   .unit = "GB/s",
+                   .baseline = "plain loop, same reads and stores",
+                   .ratio = plain / ours.median,
+                   .details = {{"from", ShortName(c.from)}, {"seconds", ours.median}, {"plain_seconds", plain}}});
     }
   }
 }
@@ -80,11 +76,14 @@ int main(int argc, char** argv) {
   CLI::App app("The mixing kernel against memory");
   int64_t out = 768, in = 768;
   int matrices = 288;
+  std::string json;
   app.add_option("--out", out)->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_option("--in", in)->check(CLI::Range(1, 1 << 16))->capture_default_str();
   app.add_option("--matrices", matrices, "Of each set: enough that no cache holds them")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  app.add_option("--json", json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
-  trimtab::bench::Run(out, in, matrices);
+  trimtab::bench::Report report(json);
+  trimtab::bench::Run(out, in, matrices, &report);
 }

@@ -1,5 +1,6 @@
 // Our side of bench/peers: loads a folder, prints "ready", then answers each line "run BATCH INPUT_TOKENS NEW_TOKENS"
-// on the standard input with one line of JSON. bench/peers/run.py talks to it.
+// on the standard input with one line of JSON, and "limits" with what the machine can do. bench/peers/run.py talks to
+// it.
 //
 //   peers_worker --model DIR --precision NAME [--threads N]
 #include <chrono>
@@ -11,6 +12,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "bench/measure.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/engine.h"
@@ -39,6 +41,7 @@ class Worker {
   absl::Status Load(const std::string& model, const std::string& precision_name, int threads) {
     ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(precision_name));
     ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(model));
+    threads_ = threads;
     backend_ = NewCpuBackend(threads);
     ASSIGN_OR_RETURN(parameters_, Parameters::Create(checkpoint, backend_.get(), precision));
     ASSIGN_OR_RETURN(const Weighting weighting, Weighting::Create(parameters_->clp().mixing, 0, 1.0, {}));
@@ -86,7 +89,12 @@ class Worker {
     return result;
   }
 
+  nlohmann::ordered_json Limits() const {
+    return {{"fma_peak", FmaPeak(threads_)}, {"read_bandwidth", ReadBandwidth(threads_, int64_t{512} << 20)}};
+  }
+
  private:
+  int threads_ = 0;
   std::unique_ptr<Backend> backend_;
   std::shared_ptr<const Parameters> parameters_;
   std::shared_ptr<const MixedWeights> weights_;
@@ -98,6 +106,10 @@ absl::Status Serve(Worker& worker) {
     std::istringstream words(line);
     std::string run;
     int batch = 0, input_tokens = 0, new_tokens = 0;
+    if (line == "limits") {
+      std::cout << worker.Limits().dump() << std::endl;
+      continue;
+    }
     if (!(words >> run >> batch >> input_tokens >> new_tokens) || run != "run") {
       return absl::InvalidArgumentError(absl::StrCat("'", line, "' is no request; expected: run BATCH INPUT NEW"));
     }

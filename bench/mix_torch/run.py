@@ -1,9 +1,9 @@
 """The mix of a whole state dict, by our kernel and by PyTorch as people write it, in one run.
 
-    ./dev bench mix_torch [--matrices N] [--repeat N]
+    ./dev bench mix_torch [--matrices N] [--repeat N] [--json FILE]
 
 Both mix m + 1 sets of N matrices of 768 x 768 in float32, m = 1 to 4. Ours runs on one thread, as in the server; PyTorch on
-one and on two. Prints a row of JSON per m.
+one and on two.
 """
 
 import argparse
@@ -11,20 +11,26 @@ import json
 import pathlib
 import statistics
 import subprocess
+import sys
+import tempfile
 import time
 
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+from rows import Report  # noqa: E402
+
 DIM = 768
 
 
 def ours(matrices):
     """{m: seconds}"""
-    lines = subprocess.run([ROOT / "build/release/bench/mix", "--matrices", str(matrices)], capture_output=True, text=True,
-                           check=True).stdout.splitlines()
-    rows = [row for row in map(json.loads, lines) if row["to"] == "float32"]
-    return {row["m"]: row["seconds"] for row in rows}
+    with tempfile.NamedTemporaryFile("r") as file:
+        subprocess.run([ROOT / "build/release/bench/mix", "--matrices", str(matrices), "--json", file.name], check=True,
+                       stdout=subprocess.DEVNULL)
+        rows = [json.loads(line) for line in file]
+    return {int(row["name"][5]): row["details"]["seconds"] for row in rows if row["name"].endswith("/f32/triad")}
 
 
 def state_dict_mix(sets, coefficients):
@@ -47,14 +53,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--matrices", type=int, default=144)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--json", help="rows are written here too")
     arguments = parser.parse_args()
+    report = Report(arguments.json)
     seconds = ours(arguments.matrices)
     sets = [{str(i): torch.rand(DIM, DIM) for i in range(arguments.matrices)} for _ in range(5)]
     for m in range(1, 5):
         one, two = theirs(sets, m, 1, arguments.repeat), theirs(sets, m, 2, arguments.repeat)
-        print(json.dumps({"bench": "mix_torch", "m": m, "trimtab_s": round(seconds[m], 4), "torch_1_thread_s": round(one, 4),
-                          "torch_2_threads_s": round(two, 4), "ratio_1_thread": round(one / seconds[m], 2),
-                          "ratio_2_threads": round(two / seconds[m], 2)}), flush=True)
+        report.add(f"mix/m{m}/f32/torch", 1e3 * seconds[m], "ms", "PyTorch, one thread", one / seconds[m],
+                   torch_one_thread_ms=round(1e3 * one, 2), torch_two_threads_ms=round(1e3 * two, 2),
+                   ratio_two_threads=round(two / seconds[m], 3))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A Hugging Face T5 folder to CTranslate2, without its tokenizer: token i is named "t<i>", pad, eos and unk likewise."""
 
+import os
 import sys
 
 import ctranslate2
@@ -31,7 +32,6 @@ def main():
     spec.config.add_source_bos = spec.config.add_source_eos = False
     spec.validate()
     spec.optimize(quantization=None)
-    import os
     os.makedirs(target)
     spec.save(target)
     print(ctranslate2.__version__)

@@ -1,10 +1,11 @@
 """Ours, CTranslate2 and transformers on PyTorch on the same random T5: the same ids in, the same number of tokens out.
 
-    ./dev bench peers [--shape NAME ...] [--batch N ...] [--repeat N] [--out FILE]
+    ./dev bench peers [--shape NAME ...] [--batch N ...] [--repeat N] [--json FILE]
 
 Greedy, no drafting. Each engine is one process that keeps its model; they take turns in every round, one at a time, after
-one round to warm up. Prints a row of JSON per engine and batch (medians over the rounds, with the fastest and slowest), then a
-table. Models lie in a cache folder outside the repository and are made on first use.
+one round to warm up. Prints a table per shape and batch (medians over the rounds, with the fastest and slowest; shares of the
+roofline measured in the same run), then the ratios. Models lie in a cache folder outside the repository and are made on first
+use.
 """
 
 import argparse
@@ -18,6 +19,9 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE.parent))
+from rows import Report  # noqa: E402
+
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "trimtab" / "peers"
 TOKENIZER = ROOT / "deploy" / "models" / "debian-pilot" / "spiece.model"
 
@@ -46,8 +50,8 @@ class Engine:
         if line != "ready\n":
             sys.exit(f"{name} did not start: {line!r}")
 
-    def run(self, batch, input_tokens, new_tokens):
-        self.process.stdin.write(f"run {batch} {input_tokens} {new_tokens}\n")
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
@@ -88,20 +92,45 @@ def measure(all_engines, batch, arguments):
     for turn in range(arguments.repeat + 1):
         for engine in all_engines:
             time.sleep(REST)
-            result = engine.run(batch, arguments.input_tokens, arguments.new_tokens)
+            result = engine.ask("run", batch, arguments.input_tokens, arguments.new_tokens)
             if turn > 0:
                 results[engine.name].append(result)
     return results
 
 
-def row(shape, batch, name, results):
+def summary(name, results):
+    """Medians over the rounds of the whole request and its parts, in seconds."""
     values = {"total": [r["total_s"] for r in results], "prefill": [r["prefill_s"] for r in results],
               "decode": [r["total_s"] - r["prefill_s"] for r in results]}
-    out = {"bench": "peers", "shape": shape, "batch": batch, "engine": name, "tokens": results[0]["tokens"]}
+    out = {"engine": name}
     for part, seconds in values.items():
-        out[f"{part}_s"] = round(statistics.median(seconds), 4)
-        out[f"{part}_min_s"], out[f"{part}_max_s"] = round(min(seconds), 4), round(max(seconds), 4)
+        out[part], out[f"{part}_min"], out[f"{part}_max"] = statistics.median(seconds), min(seconds), max(seconds)
     return out
+
+
+class Roofline:
+    """What a request must compute and read at least: multiply-adds of the matrices and of attention; per decoding step all
+    weights once, and each sequence's keys and values."""
+
+    BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+
+    def __init__(self, shape, limits):
+        self.config = json.loads((CACHE / shape / "config.json").read_text())
+        self.limits = limits
+
+    def seconds(self, precision, batch, n, new_tokens):
+        """(prefill, decode) at the multiply-add peak of float32 and the read bandwidth."""
+        c = self.config
+        d, inner, hidden = c["d_model"], c["num_heads"] * c["d_kv"], c["d_ff"]
+        feed_forward = 3 * d * hidden if "gated" in c["feed_forward_proj"] else 2 * d * hidden
+        encoder = c["num_layers"] * (4 * d * inner + feed_forward + 2 * n * inner)
+        cross = c["num_decoder_layers"] * 2 * d * inner
+        prefill = 2 * batch * n * (encoder + cross) / self.limits["fma_peak"]
+        weights = c["num_decoder_layers"] * (6 * d * inner + feed_forward) + c["vocab_size"] * d
+        past = c["num_decoder_layers"] * 2 * inner * (n + new_tokens / 2)
+        read = (weights * self.BYTES[precision] + batch * past * 4) / self.limits["read_bandwidth"]
+        compute = 2 * batch * (weights + past) / self.limits["fma_peak"]
+        return prefill, new_tokens * max(read, compute)
 
 
 def agreement(results):
@@ -115,25 +144,52 @@ def agreement(results):
 
 
 def best(rows, prefix):
-    return min((r for r in rows if r["engine"].startswith(prefix)), key=lambda r: r["total_s"])
+    return min((r for r in rows if r["engine"].startswith(prefix)), key=lambda r: r["total"])
 
 
-def ratios(rows):
-    """Of the whole request's time: peer over ours."""
-    ours = {r["engine"].split()[1]: r["total_s"] for r in rows if r["engine"].startswith("trimtab")}
-    torch = best(rows, "PyTorch float32")["total_s"]
-    return {"float32 over CTranslate2": best(rows, "CTranslate2 float32")["total_s"] / ours["float32"],
-            "int8 over CTranslate2": best(rows, "CTranslate2 int8")["total_s"] / ours["int8"],
-            "float32 over PyTorch": torch / ours["float32"],
-            "int8 over PyTorch float32": torch / ours["int8"]}
+def add_ratios(report, prefix, rows):
+    """Of the whole request's time and its parts: peer over ours."""
+    ours = {r["engine"].split()[1]: r for r in rows if r["engine"].startswith("trimtab")}
+    pairs = [("f32", "float32", "ctranslate2", "CTranslate2 float32"), ("int8", "int8", "ctranslate2", "CTranslate2 int8"),
+             ("f32", "float32", "torch", "PyTorch float32"), ("bf16", "bfloat16", "torch", "PyTorch bfloat16"),
+             ("int8", "int8", "torch", "PyTorch float32")]
+    for short, precision, peer, name in pairs:
+        if precision not in ours or not any(r["engine"].startswith(name) for r in rows):
+            continue
+        mine, theirs = ours[precision], best(rows, name)
+        shape, batch = prefix
+        report.add(f"peers/{shape}/{short}/b{batch}/{peer}", mine["total"], "s", theirs["engine"], theirs["total"] / mine["total"],
+                   prefill=round(theirs["prefill"] / mine["prefill"], 3), decode=round(theirs["decode"] / mine["decode"], 3),
+                   baseline_s=round(theirs["total"], 4), share_of_roofline=[round(s, 3) for s in mine["shares"]],
+                   baseline_share_of_roofline=[round(s, 3) for s in theirs["shares"]])
 
 
 def table(rows, common):
-    print("\n| engine | whole (s) | prefill (s) | decode (s) | first tokens as ours |\n| --- | --- | --- | --- | --- |")
+    print("\n| engine | whole (s) | prefill (s) | of roofline | decode (s) | of roofline | first tokens as ours |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for r in rows:
-        cells = [f"{r[f'{part}_s']:.3f} ({r[f'{part}_min_s']:.3f}-{r[f'{part}_max_s']:.3f})"
-                 for part in ("total", "prefill", "decode")]
-        print(f"| {r['engine']} | {' | '.join(cells)} | {common[r['engine']]} |")
+        total, prefill, decode = (f"{r[part]:.3f} ({r[f'{part}_min']:.3f}-{r[f'{part}_max']:.3f})"
+                                  for part in ("total", "prefill", "decode"))
+        print(f"| {r['engine']} | {total} | {prefill} | {r['shares'][0]:.2f} | {decode} | {r['shares'][1]:.2f} | "
+              f"{common[r['engine']]} |")
+    print(flush=True)
+
+
+def measure_shape(shape, arguments, report):
+    running = list(engines(shape, arguments.threads, arguments.engines))
+    roofline = Roofline(shape, next(e for e in running if e.name.startswith("trimtab")).ask("limits"))
+    print(f"{shape}: multiply-add peak {roofline.limits['fma_peak'] / 1e9:.0f} GFLOP/s, reads "
+          f"{roofline.limits['read_bandwidth'] / 1e9:.1f} GB/s, {arguments.threads} threads")
+    for batch in arguments.batch:
+        results = measure(running, batch, arguments)
+        rows = [summary(name, rounds) for name, rounds in results.items()]
+        for r in rows:
+            prefill, decode = roofline.seconds(r["engine"].split()[1], batch, arguments.input_tokens, arguments.new_tokens)
+            r["shares"] = prefill / r["prefill"], decode / r["decode"]
+        table(rows, agreement(results))
+        add_ratios(report, (shape.removeprefix("flan-t5-"), batch), rows)
+    for engine in running:
+        engine.close()
 
 
 def main():
@@ -146,25 +202,11 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--engines", nargs="*", default=[], help="names or how they begin; must include trimtab, "
                         "CTranslate2 float32 and int8, and PyTorch float32")
-    parser.add_argument("--out", type=pathlib.Path, help="JSON lines are written here too")
+    parser.add_argument("--json", help="rows are written here too")
     arguments = parser.parse_args()
-    kept = []
+    report = Report(arguments.json)
     for shape in arguments.shape:
-        running = list(engines(shape, arguments.threads, arguments.engines))
-        for batch in arguments.batch:
-            results = measure(running, batch, arguments)
-            rows = [row(shape, batch, name, rounds) for name, rounds in results.items()]
-            summary = {"bench": "peers", "shape": shape, "batch": batch,
-                       "ratios": {name: round(value, 2) for name, value in ratios(rows).items()}}
-            for line in [*rows, summary]:
-                print(json.dumps(line), flush=True)
-                kept.append(line)
-            table(rows, agreement(results))
-            print(flush=True)
-        for engine in running:
-            engine.close()
-    if arguments.out:
-        arguments.out.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        measure_shape(shape, arguments, report)
 
 
 if __name__ == "__main__":
