@@ -29,6 +29,7 @@ struct Setup {
   int input_tokens = 512;
   int new_tokens = 64;
   int batch = 1;
+  int rounds = 7;
 };
 
 int64_t Bytes(const Backend& backend, const PackedMatrix& w) { return backend.PackedBytes(w.out, w.in, w.precision); }
@@ -90,19 +91,24 @@ absl::Status Run(Setup setup) {
     ASSIGN_OR_RETURN(const auto engine, NewEngine(checkpoint.config, limits, backend.get()));
     EngineRequest request{1, std::vector<int32_t>(setup.input_tokens, 5), weights, {}};
     request.options.max_new_tokens = request.options.min_new_tokens = setup.new_tokens;
-    ASSIGN_OR_RETURN(std::vector<double> times, StepTimes(*engine, request, setup.batch));
-    std::sort(times.begin(), times.end());
-    const double median = times[times.size() / 2];
     const int64_t bytes = BytesPerStep(*backend, checkpoint.config, weights->weights(), setup.input_tokens,
                                        setup.new_tokens / 2, setup.batch);
-    const double bandwidth = ReadBandwidth(setup.threads, std::max<int64_t>(bytes, 64 << 20));
+    std::vector<double> medians, bandwidths, shares;
+    for (int round = 0; round < setup.rounds; ++round) {
+      ASSIGN_OR_RETURN(std::vector<double> times, StepTimes(*engine, request, setup.batch));
+      medians.push_back(Median(std::move(times)));
+      // Over the weights themselves, which lie one after the other.
+      bandwidths.push_back(ReadBandwidth(
+          setup.threads, reinterpret_cast<const float*>(parameters->tensors()[0].sets[0]), parameters->bytes() / 4));
+      shares.push_back(static_cast<double>(bytes) / medians.back() / bandwidths.back());
+    }
     report.Add({.name = absl::StrCat("decode/", model, "/", ShortName(precision), "/read_bandwidth"),
-                .value = median * 1e3,
+                .value = Median(medians) * 1e3,
                 .unit = "ms per step",
                 .baseline = "read bandwidth",
-                .ratio = static_cast<double>(bytes) / median / bandwidth,
+                .ratio = Median(shares),
                 .details = {{"mbytes_per_step", static_cast<double>(bytes) / 1e6},
-                            {"read_gbytes_per_s", bandwidth / 1e9},
+                            {"read_gbytes_per_s", Median(bandwidths) / 1e9},
                             {"batch", setup.batch},
                             {"threads", setup.threads}}});
   }
@@ -120,6 +126,9 @@ int main(int argc, char** argv) {
   app.add_option("--batch", setup.batch)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--input-tokens", setup.input_tokens)->check(CLI::Range(1, 16384))->capture_default_str();
   app.add_option("--new-tokens", setup.new_tokens)->check(CLI::Range(2, 1024))->capture_default_str();
+  app.add_option("--rounds", setup.rounds, "Of steps and bandwidth in turns")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_option("--json", setup.json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
   if (const absl::Status status = trimtab::bench::Run(setup); !status.ok()) {

@@ -1,8 +1,9 @@
 // Packed matrix products at the shapes of T5-base, against the multiply-add peak and against OpenBLAS and oneDNN.
 //
 //   gemm [--threads N] [--rows N] [--json FILE]
-#include <algorithm>
+#include <functional>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -40,43 +41,51 @@ struct Shape {
 struct Setup {
   int threads;
   int64_t rows;
-  double peak;
 };
 
-double OpsPerSecond(const Setup& setup, const Shape& shape, const Seconds& seconds) {
-  return 2.0 * static_cast<double>(setup.rows * shape.out * shape.in) / seconds.median;
+double Operations(const Setup& setup, const Shape& shape) {
+  return 2.0 * static_cast<double>(setup.rows * shape.out * shape.in);
 }
 
-double Ours(Backend& backend, const Setup& setup, const Shape& shape, Precision precision, std::vector<float>& x,
-            std::vector<float>& y) {
-  const std::vector<float> w = Random(shape.out * shape.in);
-  Buffer packed = backend.Allocate(backend.PackedBytes(shape.out, shape.in, precision) / 4).value();
-  backend.Pack(w.data(), shape.out, shape.in, precision, packed.raw());
-  const PackedMatrix matrix{packed.raw(), shape.out, shape.in, precision};
-  const Product product{matrix, {y.data(), setup.rows, shape.out}};
-  return OpsPerSecond(setup, shape, Time([&] { backend.MatMul({x.data(), setup.rows, shape.in}, {&product, 1}); }));
-}
+// Ours, and what it multiplies.
+class Packed {
+ public:
+  Packed(Backend& backend, const Shape& shape, Precision precision)
+      : backend_(backend),
+        packed_(backend.Allocate(backend.PackedBytes(shape.out, shape.in, precision) / 4).value()),
+        matrix_{packed_.raw(), shape.out, shape.in, precision} {
+    backend.Pack(Random(shape.out * shape.in).data(), shape.out, shape.in, precision, packed_.raw());
+  }
+
+  void Multiply(Rows x, Rows y) {
+    const Product product{matrix_, y};
+    backend_.MatMul(x, {&product, 1});
+  }
+
+ private:
+  Backend& backend_;
+  Buffer packed_;
+  const PackedMatrix matrix_;
+};
+
+using Body = std::function<void()>;
 
 // By the library's name in rows.
-std::map<std::string, double> Peers([[maybe_unused]] const Setup& setup, [[maybe_unused]] const Shape& shape,
-                                    [[maybe_unused]] const std::vector<float>& x,
-                                    [[maybe_unused]] std::vector<float>& y) {
-  const std::vector<float> w = Random(shape.out * shape.in);
-  std::map<std::string, double> peers;
+std::map<std::string, Body> Peers([[maybe_unused]] int threads, [[maybe_unused]] const Shape& shape,
+                                  [[maybe_unused]] Rows x, [[maybe_unused]] const float* w, [[maybe_unused]] Rows y) {
+  std::map<std::string, Body> peers;
 #if TRIMTAB_BENCH_OPENBLAS
-  openblas_set_num_threads(setup.threads);
-  peers["openblas"] =
-      OpsPerSecond(setup, shape, Time([&] {
-                     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, setup.rows, shape.out, shape.in, 1.0f,
-                                 x.data(), shape.in, w.data(), shape.in, 0.0f, y.data(), shape.out);
-                   }));
+  openblas_set_num_threads(threads);
+  peers["openblas"] = [=] {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, x.count, shape.out, shape.in, 1.0f, x.data, x.stride, w,
+                shape.in, 0.0f, y.data, y.stride);
+  };
 #endif
 #if TRIMTAB_BENCH_ONEDNN
-  omp_set_num_threads(setup.threads);
-  peers["onednn"] = OpsPerSecond(setup, shape, Time([&] {
-                                   dnnl_sgemm('N', 'T', setup.rows, shape.out, shape.in, 1.0f, x.data(), shape.in,
-                                              w.data(), shape.in, 0.0f, y.data(), shape.out);
-                                 }));
+  omp_set_num_threads(threads);
+  peers["onednn"] = [=] {
+    dnnl_sgemm('N', 'T', x.count, shape.out, shape.in, 1.0f, x.data, x.stride, w, shape.in, 0.0f, y.data, y.stride);
+  };
 #endif
   return peers;
 }
@@ -86,12 +95,14 @@ class Ratios {
  public:
   Ratios(const Setup& setup, Report* report) : setup_(setup), report_(report) {}
 
-  void Add(const std::string& name, const Shape& shape, double ours, double baseline, const std::string& what) {
+  // Operations a second of ours and of the baseline.
+  void Add(const std::string& name, const Shape& shape, double ours, double baseline, double ratio,
+           const std::string& what) {
     const Row row{.name = name + "/" + shape.name,
                   .value = ours / 1e9,
                   .unit = "Gop/s",
                   .baseline = what,
-                  .ratio = ours / baseline,
+                  .ratio = ratio,
                   .details = {{"baseline_gops", baseline / 1e9},
                               {"out", shape.out},
                               {"in", shape.in},
@@ -116,22 +127,37 @@ class Ratios {
   std::map<std::string, Row> worst_;
 };
 
+void MeasureShape(Backend& backend, const Setup& setup, const Shape& shape, Ratios* ratios) {
+  constexpr int kRounds = 7;
+  const double operations = Operations(setup, shape);
+  std::vector<float> x = Random(setup.rows * shape.in), y(setup.rows * shape.out);
+  const Rows in{x.data(), setup.rows, shape.in}, out{y.data(), setup.rows, shape.out};
+  for (Precision precision : {Precision::kFloat32, Precision::kBfloat16, Precision::kInt8}) {
+    Packed packed(backend, shape, precision);
+    std::vector<double> rates, peaks, shares;
+    for (int round = 0; round < kRounds; ++round) {
+      rates.push_back(operations / Time([&] { packed.Multiply(in, out); }, 3, 0.1).median);
+      peaks.push_back(FmaPeak(setup.threads));
+      shares.push_back(rates.back() / peaks.back());
+    }
+    ratios->Add("gemm/" + ShortName(precision) + "/fma_peak", shape, Median(rates), Median(peaks), Median(shares),
+                std::string("FMA peak, ") + InstructionSet());
+  }
+  Packed packed(backend, shape, Precision::kFloat32);
+  const std::vector<float> w = Random(shape.out * shape.in);
+  for (const auto& [name, body] : Peers(setup.threads, shape, in, w.data(), out)) {
+    const Paired times = TimeInTurns([&] { packed.Multiply(in, out); }, body, kRounds);
+    ratios->Add("gemm/f32/" + name, shape, operations / times.ours, operations / times.baseline, times.ratio, name);
+  }
+}
+
 void Run(int threads, int64_t rows, Report* report) {
-  const Setup setup{threads, rows, FmaPeak(threads)};
+  const Setup setup{threads, rows};
   const std::unique_ptr<Backend> backend = NewCpuBackend(threads);
   Ratios ratios(setup, report);
-  const std::string peak = std::string("FMA peak, ") + InstructionSet();
   for (const Shape& shape : {Shape{"attention", 768, 768}, Shape{"feed_forward_in", 2048, 768},
                              Shape{"feed_forward_out", 768, 2048}, Shape{"output_layer", 32128, 768}}) {
-    std::vector<float> x = Random(rows * shape.in), y(rows * shape.out);
-    for (Precision precision : {Precision::kFloat32, Precision::kBfloat16, Precision::kInt8}) {
-      const double ours = Ours(*backend, setup, shape, precision, x, y);
-      ratios.Add("gemm/" + ShortName(precision) + "/fma_peak", shape, ours, setup.peak, peak);
-      if (precision != Precision::kFloat32) continue;
-      for (const auto& [name, theirs] : Peers(setup, shape, x, y)) {
-        ratios.Add("gemm/f32/" + name, shape, ours, theirs, name);
-      }
-    }
+    MeasureShape(*backend, setup, shape, &ratios);
   }
   ratios.AddWorst();
 }

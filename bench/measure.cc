@@ -42,14 +42,17 @@ double FmaLoop(int64_t iterations, float* sink) {
 }
 
 float ReadLoop(const float* data, int64_t n) {
-  V sums[8];
-  for (V& sum : sums) sum = hn::Zero(d);
+  const hn::RebindToUnsigned<decltype(d)> du;  // The words may be anything.
+  hn::Vec<decltype(du)> sums[8];
+  for (auto& sum : sums) sum = hn::Zero(du);
   for (int64_t i = 0; i + 8 * kLanes <= n; i += 8 * kLanes) {
-    for (int j = 0; j < 8; ++j) sums[j] = hn::Add(sums[j], hn::Load(d, data + i + j * kLanes));
+    for (int j = 0; j < 8; ++j) {
+      sums[j] = hn::Add(sums[j], hn::Load(du, reinterpret_cast<const uint32_t*>(data) + i + j * kLanes));
+    }
   }
-  V total = sums[0];
+  auto total = sums[0];
   for (int j = 1; j < 8; ++j) total = hn::Add(total, sums[j]);
-  return hn::GetLane(hn::SumOfLanes(d, total));
+  return static_cast<float>(hn::GetLane(hn::SumOfLanes(du, total)));
 }
 
 template <int kSets>
@@ -127,10 +130,25 @@ Seconds Time(absl::FunctionRef<void()> body, int repeats, double least_seconds) 
   return {times[times.size() / 2], times.front(), times.back()};
 }
 
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+Paired TimeInTurns(absl::FunctionRef<void()> ours, absl::FunctionRef<void()> baseline, int rounds) {
+  std::vector<double> a, b, ratios;
+  for (int round = 0; round < rounds; ++round) {
+    a.push_back(Time(ours, 3, 0.03).median);
+    b.push_back(Time(baseline, 3, 0.03).median);
+    ratios.push_back(b.back() / a.back());
+  }
+  return {Median(a), Median(b), Median(ratios)};
+}
+
 double FmaPeak(int threads) {
   double best = 0;
   std::vector<float> sinks(64 * threads, 0.999f);
-  for (int repeat = 0; repeat < 7; ++repeat) {
+  for (int repeat = 0; repeat < 3; ++repeat) {
     std::vector<double> operations(threads);
     const double start = Now();
     OnThreads(threads, [&](int t) { operations[t] = HWY_DYNAMIC_DISPATCH(FmaLoop)(20'000'000, &sinks[64 * t]); });
@@ -141,25 +159,26 @@ double FmaPeak(int threads) {
   return best;
 }
 
-double ReadBandwidth(int threads, int64_t bytes) {
-  const int64_t share = bytes / 4 / threads / 1024 * 1024;
-  std::vector<Buffer> data(threads);
+double ReadBandwidth(int threads, const float* data, int64_t n) {
+  const int64_t share = n / threads / 1024 * 1024;
   std::vector<float> sinks(64 * threads);
-  OnThreads(threads, [&](int t) {
-    data[t] = AllocateHost(share).value();
-    std::fill(data[t].data(), data[t].data() + share, 1.0f);
-  });
   double best = 0;
   for (int repeat = 0; repeat < 9; ++repeat) {
     const double start = Now();
-    OnThreads(threads, [&](int t) { sinks[64 * t] += HWY_DYNAMIC_DISPATCH(ReadLoop)(data[t].data(), share); });
+    OnThreads(threads, [&](int t) { sinks[64 * t] += HWY_DYNAMIC_DISPATCH(ReadLoop)(data + t * share, share); });
     best = std::max(best, 4.0 * static_cast<double>(share) * threads / (Now() - start));
   }
   return best;
 }
 
-double PlainLoop(const float* const* sets, int num_sets, int64_t words, float* out, int64_t out_words) {
-  return Time([&] { HWY_DYNAMIC_DISPATCH(PlainLoopOnce)(sets, num_sets, words, out, out_words); }).median;
+double ReadBandwidth(int threads, int64_t bytes) {
+  Buffer data = AllocateHost(bytes / 4).value();
+  std::fill(data.data(), data.data() + bytes / 4, 1.0f);
+  return ReadBandwidth(threads, data.data(), bytes / 4);
+}
+
+void PlainLoop(const float* const* sets, int num_sets, int64_t words, float* out, int64_t out_words) {
+  HWY_DYNAMIC_DISPATCH(PlainLoopOnce)(sets, num_sets, words, out, out_words);
 }
 
 const char* InstructionSet() { return HWY_DYNAMIC_DISPATCH(Name)(); }

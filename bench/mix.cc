@@ -1,7 +1,7 @@
 // The mix against a plain loop that reads and writes the same bytes with the same kind of stores. One thread, as the
 // server mixes.
 //
-//   mix [--out N] [--in N] [--matrices N] [--json FILE]
+//   mix [--out N] [--in N] [--matrices N] [--only NAME] [--json FILE]
 #include <random>
 #include <string>
 #include <vector>
@@ -32,7 +32,7 @@ Set MakeSet(Backend& backend, int64_t out, int64_t in, int matrices, Precision p
   return set;
 }
 
-void Run(int64_t out, int64_t in, int matrices, Report* report) {
+void Run(int64_t out, int64_t in, int matrices, const std::string& only, Report* report) {
   const std::unique_ptr<Backend> backend = NewCpuBackend(1);
   struct Case {
     Precision from, to;
@@ -40,31 +40,34 @@ void Run(int64_t out, int64_t in, int matrices, Report* report) {
   for (const Case& c :
        {Case{Precision::kFloat32, Precision::kFloat32}, Case{Precision::kBfloat16, Precision::kBfloat16},
         Case{Precision::kBfloat16, Precision::kInt8}}) {
+    if (!only.empty() && only != ShortName(c.to)) continue;
     std::vector<Set> sets;
     for (uint32_t j = 0; j < 5; ++j) sets.push_back(MakeSet(*backend, out, in, matrices, c.from, j));
     Set mixed = MakeSet(*backend, out, in, matrices, c.to, 9);
     for (int m = 1; m <= 4; ++m) {
       const std::vector<float> coefficients(m + 1, 1.0f / static_cast<float>(m + 1));
-      const Seconds ours = Time([&] {
-        std::vector<PackedMatrix> views(m + 1);
-        for (int i = 0; i < matrices; ++i) {
-          for (int j = 0; j <= m; ++j) views[j] = {sets[j].buffer.raw() + i * sets[j].stride, out, in, c.from};
-          backend->MixMatrix(views, coefficients, c.to, mixed.buffer.raw() + i * mixed.stride);
-        }
-      });
       std::vector<const float*> words;
       for (int j = 0; j <= m; ++j) words.push_back(sets[j].buffer.data());
       // int8 writes a byte for every two that bfloat16 reads of a set; its scales are left out of the plain loop.
       const int64_t read_words = sets[0].stride * matrices / 4;
       const int64_t out_words = c.to == Precision::kInt8 ? read_words / 2 : read_words;
-      const double plain = PlainLoop(words.data(), m + 1, read_words, mixed.buffer.data(), out_words);
+      const Paired times = TimeInTurns(
+          [&] {
+            std::vector<PackedMatrix> views(m + 1);
+            for (int i = 0; i < matrices; ++i) {
+              for (int j = 0; j <= m; ++j) views[j] = {sets[j].buffer.raw() + i * sets[j].stride, out, in, c.from};
+              backend->MixMatrix(views, coefficients, c.to, mixed.buffer.raw() + i * mixed.stride);
+            }
+          },
+          [&] { PlainLoop(words.data(), m + 1, read_words, mixed.buffer.data(), out_words); });
       const double bytes = static_cast<double>(sets[0].stride * (m + 1) + mixed.stride) * matrices;
-      report->Add({.name = "mix/m" + std::to_string(m) + "/" + ShortName(c.to) + "/triad",
-                   .value = bytes / ours.median / 1e9,
-                   .unit = "GB/s",
-                   .baseline = "plain loop, same reads and stores",
-                   .ratio = plain / ours.median,
-                   .details = {{"from", ShortName(c.from)}, {"seconds", ours.median}, {"plain_seconds", plain}}});
+      report->Add(
+          {.name = "mix/m" + std::to_string(m) + "/" + ShortName(c.to) + "/triad",
+           .value = bytes / times.ours / 1e9,
+           .unit = "GB/s",
+           .baseline = "plain loop, same reads and stores",
+           .ratio = times.ratio,
+           .details = {{"from", ShortName(c.from)}, {"seconds", times.ours}, {"plain_seconds", times.baseline}}});
     }
   }
 }
@@ -76,14 +79,15 @@ int main(int argc, char** argv) {
   CLI::App app("The mixing kernel against memory");
   int64_t out = 768, in = 768;
   int matrices = 288;
-  std::string json;
+  std::string json, only;
   app.add_option("--out", out)->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_option("--in", in)->check(CLI::Range(1, 1 << 16))->capture_default_str();
   app.add_option("--matrices", matrices, "Of each set: enough that no cache holds them")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  app.add_option("--only", only, "f32, bf16 or int8: what is written");
   app.add_option("--json", json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
   trimtab::bench::Report report(json);
-  trimtab::bench::Run(out, in, matrices, &report);
+  trimtab::bench::Run(out, in, matrices, only, &report);
 }

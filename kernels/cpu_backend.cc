@@ -15,9 +15,14 @@ constexpr int64_t kParallelWork = 1 << 16;
 constexpr int64_t kQueryBlock = 12;
 constexpr int64_t kTileBlock = 24;           // Rows of one panel's outputs that wait on the stack for more work.
 constexpr int64_t kMixedElements = 1 << 17;  // Of a mix, for one thread at a time.
+constexpr int64_t kFewRows = 12;             // Up to here a product waits for its weights to come from memory.
+constexpr int64_t kSharesOfFewRows = 6;      // Then each thread takes about so many runs of neighbouring panels.
 
 // Rows that all panels pass over before the next rows: as many as stay in the second cache beside a panel.
-int64_t RowBlock(int64_t depth) { return std::max<int64_t>((1 << 18) / depth / 24 * 24, 24); }
+int64_t RowBlock(const PackedMatrix& w) {
+  constexpr int64_t kCacheBytes = 3 << 18;  // Of a megabyte.
+  return std::max<int64_t>((kCacheBytes - PanelBytes(w.in, w.precision)) / (4 * w.in) / 24 * 24, 24);
+}
 
 // Memory that grows to the largest use and stays, so steady state allocates nothing.
 float* Grow(std::vector<float>& scratch, int64_t elements) {
@@ -66,18 +71,16 @@ class CpuBackend final : public Backend {
 
   void MixMatrix(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
                  std::byte* packed) const override {
-    std::vector<float> scratch(precision == Precision::kInt8 ? kPanel * sets[0].in : 0);
-    MixPanels(sets, coefficients, precision, 0, Panels(sets[0].out), scratch.data(), packed);
+    MixPanels(sets, coefficients, precision, 0, Panels(sets[0].out), packed);
   }
 
   void MixMatrixNow(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
                     std::byte* packed) override {
     const int64_t panels = Panels(sets[0].out), in = sets[0].in;
     const int64_t share = std::max<int64_t>(1, kMixedElements / (kPanel * in));
-    For((panels + share - 1) / share, panels * kPanel * in, [&](int64_t item, int thread) {
+    For((panels + share - 1) / share, panels * kPanel * in, [&](int64_t item, int) {
       const int64_t first = item * share;
-      MixPanels(sets, coefficients, precision, first, std::min(share, panels - first),
-                Grow(scratch_[thread].keys, kPanel * in), packed);
+      MixPanels(sets, coefficients, precision, first, std::min(share, panels - first), packed);
     });
   }
 
@@ -88,13 +91,10 @@ class CpuBackend final : public Backend {
       panels += Panels(product.w.w.out);
       work += x.count * WorkOf(product.w);
     }
-    const int64_t block = RowBlock(products[0].w.w.in);
-    For((x.count + block - 1) / block * panels, work, [&](int64_t item, int) {
-      const int64_t first = item / panels * block;
-      int64_t panel = item % panels;
+    ForPanels(x.count, panels, RowBlock(products[0].w.w), work, [&](int64_t first, int64_t rows, int64_t panel) {
       const Product* product = products.data();
       for (; panel >= Panels(product->w.w.out); ++product) panel -= Panels(product->w.w.out);
-      const Rows y{product->y.row(first) + panel * kPanel, std::min(block, x.count - first), product->y.stride};
+      const Rows y{product->y.row(first) + panel * kPanel, rows, product->y.stride};
       MultiplyPanel(input.From(first), product->w, panel, y, product->mode);
     });
   }
@@ -102,10 +102,9 @@ class CpuBackend final : public Backend {
   void ActivatedMatMul(Rows x, const Operand& w, const Operand& up, Activation activation, Rows y,
                        Rows coefficients) override {
     const Prepared input = Prepare(x, w, coefficients);
-    const int64_t panels = Panels(w.w.out), block = RowBlock(w.w.in);
     const int64_t work = x.count * WorkOf(w) * (up.empty() ? 1 : 2);
-    For((x.count + block - 1) / block * panels, work, [&](int64_t item, int) {
-      const int64_t p = item % panels, first = item / panels * block, end = std::min(first + block, x.count);
+    ForPanels(x.count, Panels(w.w.out), RowBlock(w.w), work, [&](int64_t first, int64_t count, int64_t p) {
+      const int64_t end = first + count;
       const int64_t columns = std::min(kPanel, w.w.out - p * kPanel);
       alignas(64) float gate[kTileBlock * kPanel], factor[kTileBlock * kPanel];
       for (int64_t r = first; r < end; r += kTileBlock) {
@@ -181,6 +180,18 @@ class CpuBackend final : public Backend {
     }
   }
 
+  // Calls body(first row, rows, panel) for every panel and every `block` of `rows`.
+  template <typename F>
+  void ForPanels(int64_t rows, int64_t panels, int64_t block, int64_t work, F&& body) {
+    // Weights that stream from memory are best read in long runs, each by one thread.
+    const int64_t run = rows > kFewRows ? 1 : std::max<int64_t>(1, panels / (kSharesOfFewRows * pool_.threads()));
+    const int64_t runs = (panels + run - 1) / run;
+    For((rows + block - 1) / block * runs, work, [&](int64_t item, int) {
+      const int64_t first = item / runs * block, begin = item % runs * run;
+      for (int64_t p = begin; p < std::min(begin + run, panels); ++p) body(first, std::min(block, rows - first), p);
+    });
+  }
+
   // Calls use(j, i) for each set j whose coefficient is not 0, i counting them, and lists those coefficients.
   template <typename Use>
   static int Used(std::span<const float> coefficients, Use use, float* c) {
@@ -214,9 +225,9 @@ class CpuBackend final : public Backend {
     return w.w.in * w.w.out * std::max<int64_t>(1, static_cast<int64_t>(w.basis.size()));
   }
 
-  // `panels` panels from `first` on. `scratch` has room for a panel in float32; only int8 needs it.
+  // `panels` panels from `first` on.
   void MixPanels(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
-                 int64_t first, int64_t panels, float* scratch, std::byte* packed) const {
+                 int64_t first, int64_t panels, std::byte* packed) const {
     const PackedMatrix& shape = sets[0];
     const int64_t stride = PanelBytes(shape.in, shape.precision), elements = panels * kPanel * shape.in;
     const std::byte* used[kMaxSets];
@@ -232,11 +243,7 @@ class CpuBackend final : public Backend {
       return kernels_.mix.bfloat16(reinterpret_cast<const uint16_t* const*>(used), c, count, elements,
                                    reinterpret_cast<uint16_t*>(packed));
     }
-    for (int64_t p = 0; p < panels; ++p) {
-      kernels_.mix.panel_to_int8(used, shape.precision, c, count, shape.in, scratch,
-                                 packed + p * PanelBytes(shape.in, precision));
-      for (int i = 0; i < count; ++i) used[i] += stride;
-    }
+    kernels_.mix.panels_to_int8(used, shape.precision, c, count, shape.in, panels, packed);
   }
 
   static uint32_t UsedSets(Rows coefficients, int64_t rows, size_t sets) {

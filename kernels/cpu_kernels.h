@@ -63,10 +63,9 @@ struct ProductKernels {
 struct MixKernels {
   void (*float32)(const float* const* sets, const float* coefficients, int num_sets, int64_t n, float* out);
   void (*bfloat16)(const uint16_t* const* sets, const float* coefficients, int num_sets, int64_t n, uint16_t* out);
-  // One panel of float32 or bfloat16 sets to an int8 panel; `scratch` has room for `in` * 32 floats. Asks for the
-  // panels that follow meanwhile.
-  void (*panel_to_int8)(const std::byte* const* sets, Precision precision, const float* coefficients, int num_sets,
-                        int64_t in, float* scratch, std::byte* out);
+  // Neighbouring panels of float32 or bfloat16 sets to int8 panels.
+  void (*panels_to_int8)(const std::byte* const* sets, Precision precision, const float* coefficients, int num_sets,
+                         int64_t in, int64_t panels, std::byte* out);
 };
 
 struct VectorKernels {

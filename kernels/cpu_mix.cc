@@ -144,95 +144,134 @@ void Mix(const T* const* sets, const float* coefficients, int num_sets, int64_t 
 
 constexpr int kPairs = static_cast<int>(kPanel / kPair);
 
-// The mixed panel in `scratch`, and the largest magnitude of each of its columns in `tops`.
-template <int kSets, typename T>
-HWY_NOINLINE void MixPanel(const T* const* sets, const float* coefficients, int num_sets, int64_t in, float* scratch,
-                           float* tops) {
+// The largest magnitude of each column of a mixed panel, as far as it has been seen.
+struct Tops {
   Pair top[kPairs];
-  for (Pair& pair : top) pair = {hn::Zero(d), hn::Zero(d)};
-  for (int64_t k = 0; k < in; ++k) {
-    for (int p = 0; p < kPairs; ++p) {
-      const int64_t i = k * kPanel + p * kPair;
-      PrefetchSets<kSets>(sets, num_sets, i);
-      const Pair sum = SumAt<kSets>(sets, coefficients, num_sets, i);
-      top[p] = {hn::Max(top[p].low, hn::Abs(sum.low)), hn::Max(top[p].high, hn::Abs(sum.high))};
-      StorePair(sum, scratch + i);
-    }
+
+  HWY_INLINE void Raise(int p, const Pair& sum) {
+    top[p] = {hn::Max(top[p].low, hn::Abs(sum.low)), hn::Max(top[p].high, hn::Abs(sum.high))};
   }
-  for (int p = 0; p < kPairs; ++p) StorePair(top[p], tops + p * kPair);
+};
+
+HWY_INLINE Tops NoTops() {
+  Tops tops;
+  for (Pair& pair : tops.top) pair = {hn::Zero(d), hn::Zero(d)};
+  return tops;
 }
 
-// Groups of four inputs, byte-interleaved per output. Asks for the panels that the next mix reads, so that memory does
-// not rest.
-HWY_NOINLINE void QuantizePanel(const float* scratch, int64_t in, const float* inverses, const std::byte* const* next,
-                                int num_sets, int64_t row_bytes, uint8_t* out) {
+template <int kSets, typename T>
+HWY_NOINLINE Tops TopsOfPanel(const T* const* sets, const float* coefficients, int num_sets, int64_t in) {
+  Tops tops = NoTops();
+  for (int64_t k = 0; k < in; ++k) {
+    for (int p = 0; p < kPairs; ++p) {
+      tops.Raise(p, SumAt<kSets>(sets, coefficients, num_sets, k * kPanel + p * kPair));
+    }
+  }
+  return tops;
+}
+
+// Added to a float of magnitude up to 127, leaves the nearest integer (ties to even) plus 128 in the low 16 bits.
+constexpr float kRounder = 12582912.0f + 128.0f;
+constexpr uint32_t kRounderHigh = 0x4b400000u;  // The bits above.
+
+// Four inputs of a vector of outputs to bytes, the first lowest. `rounded` are sums with kRounder.
+HWY_INLINE hn::Vec<decltype(du)> Bytes(V r0, V r1, V r2, V r3) {
+  const auto low = hn::Xor(hn::BitCast(du, r0), hn::ShiftLeft<8>(hn::BitCast(du, r1)));
+  const auto high = hn::Xor(hn::BitCast(du, r2), hn::ShiftLeft<8>(hn::BitCast(du, r3)));
+  return hn::Xor(hn::Xor(low, hn::ShiftLeft<16>(high)), hn::Set(du, kRounderHigh ^ (kRounderHigh << 8)));
+}
+
+// Groups of four inputs, byte-interleaved per output. With kNext it finds the tops of the next panel meanwhile: one
+// pass over memory, which brings into the second cache what the next call mixes again from there.
+template <int kSets, bool kNext, typename T>
+HWY_NOINLINE Tops QuantizePanel(const T* const* sets, const float* coefficients, int num_sets, int64_t in,
+                                const float* inverses, uint8_t* out) {
   const bool aligned = kLanes > 1 && reinterpret_cast<uintptr_t>(out) % (kLanes * 4) == 0;
+  const V rounder = hn::Set(d, kRounder);
+  Tops tops = NoTops();
   for (int64_t k = 0; k < in; k += 4) {
-    for (int j = 0; j < num_sets; ++j) {
-      for (int64_t line = 0; line < 4 * row_bytes; line += 64) hwy::Prefetch(next[j] + k * row_bytes + line);
-    }
-    for (int64_t c = 0; c < kPanel; c += kLanes) {
-      const V inverse = hn::LoadU(d, inverses + c);
-      auto four = hn::Zero(du);
-      for (int j = 3; j >= 0; --j) {
-        auto byte = hn::Set(du, 128);
-        if (k + j < in) {
-          const V scaled = hn::Mul(hn::LoadU(d, scratch + (k + j) * kPanel + c), inverse);
-          byte = hn::BitCast(du, hn::Add(hn::NearestInt(scaled), hn::Set(di, 128)));
+    const int rows = static_cast<int>(std::min<int64_t>(4, in - k));
+    for (int p = 0; p < kPairs; ++p) {
+      const V low = hn::LoadU(d, inverses + p * kPair), high = hn::LoadU(d, inverses + p * kPair + kLanes);
+      Pair rounded[4] = {{rounder, rounder}, {rounder, rounder}, {rounder, rounder}, {rounder, rounder}};
+      for (int j = 0; j < rows; ++j) {
+        const int64_t i = (k + j) * kPanel + p * kPair;
+        if constexpr (kNext) {
+          PrefetchSets<kSets>(sets, num_sets, i + in * kPanel);
+          tops.Raise(p, SumAt<kSets>(sets, coefficients, num_sets, i + in * kPanel));
         }
-        four = hn::Or(hn::ShiftLeft<8>(four), byte);
+        const Pair sum = SumAt<kSets>(sets, coefficients, num_sets, i);
+        rounded[j] = {hn::Add(hn::Mul(sum.low, low), rounder), hn::Add(hn::Mul(sum.high, high), rounder)};
       }
-      uint32_t* const destination = reinterpret_cast<uint32_t*>(out + k * kPanel) + c;
+      const auto first = Bytes(rounded[0].low, rounded[1].low, rounded[2].low, rounded[3].low);
+      const auto second = Bytes(rounded[0].high, rounded[1].high, rounded[2].high, rounded[3].high);
+      uint32_t* const destination = reinterpret_cast<uint32_t*>(out + k * kPanel) + p * kPair;
       if (aligned) {
-        hn::Stream(four, du, destination);
+        hn::Stream(first, du, destination);
+        hn::Stream(second, du, destination + kLanes);
       } else {
-        hn::StoreU(four, du, destination);
+        hn::StoreU(first, du, destination);
+        hn::StoreU(second, du, destination + kLanes);
       }
     }
+  }
+  return tops;
+}
+
+// Writes the scales of a panel whose tops are known, and what its elements are multiplied by.
+void ScalesOf(const Tops& tops, float* scales, float* inverses) {
+  float values[kPanel];
+  for (int p = 0; p < kPairs; ++p) StorePair(tops.top[p], values + p * kPair);
+  for (int64_t c = 0; c < kPanel; ++c) {
+    const bool zero = values[c] < kLeastQuantizable;
+    inverses[c] = zero ? 0.0f : 127.0f / values[c];
+    scales[c] = zero ? 0.0f : values[c] / 127.0f;
+  }
+}
+
+template <int kSets, typename T>
+void PanelsToInt8(const std::byte* const* sets_in, const float* coefficients, int num_sets, int64_t in, int64_t panels,
+                  std::byte* out) {
+  const T* sets[kMaxSets];
+  for (int j = 0; j < num_sets; ++j) sets[j] = reinterpret_cast<const T*>(sets_in[j]);
+  Tops tops = TopsOfPanel<kSets>(sets, coefficients, num_sets, in);
+  for (int64_t p = 0; p < panels; ++p, out += PanelBytes(in, Precision::kInt8)) {
+    float inverses[kPanel];
+    ScalesOf(tops, reinterpret_cast<float*>(out), inverses);
+    auto* const bytes = reinterpret_cast<uint8_t*>(out + kScaleBytes);
+    tops = p + 1 < panels ? QuantizePanel<kSets, true>(sets, coefficients, num_sets, in, inverses, bytes)
+                          : QuantizePanel<kSets, false>(sets, coefficients, num_sets, in, inverses, bytes);
+    for (int j = 0; j < num_sets; ++j) sets[j] += in * kPanel;
   }
   hwy::FlushStream();
 }
 
 template <typename T>
-void MixPanelOf(const std::byte* const* sets_in, const float* coefficients, int num_sets, int64_t in, float* scratch,
-                float* tops) {
-  const T* sets[kMaxSets];
-  for (int j = 0; j < num_sets; ++j) sets[j] = reinterpret_cast<const T*>(sets_in[j]);
+void PanelsToInt8(const std::byte* const* sets, const float* coefficients, int num_sets, int64_t in, int64_t panels,
+                  std::byte* out) {
   switch (num_sets) {
     case 1:
-      return MixPanel<1>(sets, coefficients, num_sets, in, scratch, tops);
+      return PanelsToInt8<1, T>(sets, coefficients, num_sets, in, panels, out);
     case 2:
-      return MixPanel<2>(sets, coefficients, num_sets, in, scratch, tops);
+      return PanelsToInt8<2, T>(sets, coefficients, num_sets, in, panels, out);
     case 3:
-      return MixPanel<3>(sets, coefficients, num_sets, in, scratch, tops);
+      return PanelsToInt8<3, T>(sets, coefficients, num_sets, in, panels, out);
     case 4:
-      return MixPanel<4>(sets, coefficients, num_sets, in, scratch, tops);
+      return PanelsToInt8<4, T>(sets, coefficients, num_sets, in, panels, out);
+    case 5:
+      return PanelsToInt8<5, T>(sets, coefficients, num_sets, in, panels, out);
     default:
-      return MixPanel<0>(sets, coefficients, num_sets, in, scratch, tops);
+      return PanelsToInt8<0, T>(sets, coefficients, num_sets, in, panels, out);
   }
 }
 
-void PanelToInt8(const std::byte* const* sets, Precision precision, const float* coefficients, int num_sets, int64_t in,
-                 float* scratch, std::byte* out) {
-  float tops[kPanel], inverses[kPanel];
-  if (precision == Precision::kFloat32) {
-    MixPanelOf<float>(sets, coefficients, num_sets, in, scratch, tops);
-  } else {
-    MixPanelOf<uint16_t>(sets, coefficients, num_sets, in, scratch, tops);
-  }
-  float* const scales = reinterpret_cast<float*>(out);
-  for (int64_t c = 0; c < kPanel; ++c) {
-    const bool zero = tops[c] < kLeastQuantizable;
-    inverses[c] = zero ? 0.0f : 127.0f / tops[c];
-    scales[c] = zero ? 0.0f : tops[c] / 127.0f;
-  }
-  const std::byte* next[kMaxSets];
-  for (int j = 0; j < num_sets; ++j) next[j] = sets[j] + PanelBytes(in, precision);
-  QuantizePanel(scratch, in, inverses, next, num_sets, PanelBytes(1, precision),
-                reinterpret_cast<uint8_t*>(out + kScaleBytes));
+void AnyPanelsToInt8(const std::byte* const* sets, Precision precision, const float* coefficients, int num_sets,
+                     int64_t in, int64_t panels, std::byte* out) {
+  if (precision == Precision::kFloat32) return PanelsToInt8<float>(sets, coefficients, num_sets, in, panels, out);
+  PanelsToInt8<uint16_t>(sets, coefficients, num_sets, in, panels, out);
 }
 
-MixKernels MixTable() { return {Mix<float>, Mix<uint16_t>, PanelToInt8}; }
+MixKernels MixTable() { return {Mix<float>, Mix<uint16_t>, AnyPanelsToInt8}; }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
