@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", absl::StrCat("trimtab ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
   trimtab::Chosen chosen;
   trimtab::AddSummarize(app, &chosen);
+  trimtab::AddExplore(app, &chosen);
   trimtab::AddInfo(app, &chosen);
   trimtab::AddInspect(app, &chosen);
   trimtab::AddImport(app, &chosen);

@@ -81,6 +81,26 @@ absl::StatusOr<v1::SummarizeResponse> SummarizerClient::StreamSummarize(const v1
   return *std::move(result);
 }
 
+absl::StatusOr<SummarizerClient::Explored> SummarizerClient::Explore(const v1::ExploreRequest& request,
+                                                                     const OnPoint& on_point) const {
+  Explored explored;
+  bool whole = false;
+  RETURN_IF_ERROR(Retry([&](grpc::ClientContext& context) {
+    bool fresh = true;
+    const auto reader = stub_->Explore(&context, request);
+    for (v1::ExploreResponse message; reader->Read(&message);) {
+      fresh = false;
+      if (message.has_accepted()) explored.accepted = std::move(*message.mutable_accepted());
+      if (message.has_point()) on_point(message.point());
+      whole = message.has_front();
+      if (whole) explored.front = std::move(*message.mutable_front());
+    }
+    return Attempt{.status = reader->Finish(), .may_retry = fresh};
+  }));
+  if (whole) return explored;
+  return absl::InternalError("the stream ended without a front; expected one as its last message: is this a trimtabd?");
+}
+
 absl::StatusOr<v1::GetModelInfoResponse> SummarizerClient::GetModelInfo() const {
   v1::GetModelInfoResponse response;
   RETURN_IF_ERROR(Retry(

@@ -39,6 +39,14 @@ class SummarizerClient {
   absl::StatusOr<v1::SummarizeResponse> StreamSummarize(const v1::SummarizeRequest& request,
                                                         const OnText& on_text) const;
 
+  // Calls `on_point` on this thread for each point, as they are done. Tries again only while nothing has arrived.
+  using OnPoint = std::function<void(const v1::ExplorePoint& point)>;
+  struct Explored {
+    v1::ExploreAccepted accepted;
+    v1::ExploreFront front;
+  };
+  absl::StatusOr<Explored> Explore(const v1::ExploreRequest& request, const OnPoint& on_point) const;
+
   absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo() const;
 
  private:

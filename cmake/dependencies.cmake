@@ -14,4 +14,5 @@ pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(libhwy REQUIRED IMPORTED_TARGET libhwy)
 if(TRIMTAB_TESTS)
   find_package(GTest REQUIRED)
+  find_package(Gnuplot REQUIRED)  # A program that trimtab explore --plot runs.
 endif()

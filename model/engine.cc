@@ -1,7 +1,6 @@
 #include "model/engine.h"
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <span>
 #include <tuple>
@@ -9,9 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/article_encoder.h"
 #include "model/decoder.h"
 #include "model/drafter.h"
-#include "model/encoder_pass.h"
 #include "model/kv_slots.h"
 #include "model/lanes.h"
 #include "model/search.h"
@@ -24,7 +23,7 @@ namespace {
 struct Reader {
   std::shared_ptr<const MixedWeights> weights;
   float coefficient;  // Of its logits.
-  std::unique_ptr<CrossAttention> cross;
+  std::shared_ptr<EncodedArticle> article;
 };
 
 // One request inside the engine, from admission to its last token.
@@ -51,6 +50,9 @@ struct Active {
   }
   bool over_basis() const { return mixture().when() == MixTime::kNever; }
   bool mixes_logits() const { return readers.size() > 1; }
+  bool encoded() const {
+    return std::all_of(readers.begin(), readers.end(), [](const Reader& reader) { return reader.article->done; });
+  }
   // In a step, but for its draft.
   int32_t plain_rows() const { return static_cast<int32_t>(mixes_logits() ? readers.size() : search->rows().size()); }
 };
@@ -126,14 +128,13 @@ class ContinuousEngine final : public Engine {
     const T5Config& config = math_.config();
     ASSIGN_OR_RETURN(KvSlots kv, KvSlots::Create(config, options_.max_rows, options_.max_new_tokens, math_.backend()));
     kv_ = std::make_unique<KvSlots>(std::move(kv));
-    ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, options_.max_encode_tokens, math_.backend()));
-    encoder_activations_ = std::make_unique<Activations>(std::move(activations));
+    ASSIGN_OR_RETURN(encoder_, ArticleEncoder::Create(math_, options_.max_encode_tokens));
     ASSIGN_OR_RETURN(decoder_, Decoder::Create(math_, std::max(options_.max_rows, kRowsWithDrafts), kv_.get()));
     return absl::OkStatus();
   }
 
   int32_t free_rows() const override { return kv_->free_slots(); }
-  bool idle() const override { return arrived_.empty() && encoding_.empty() && decoding_.empty(); }
+  bool idle() const override { return arrived_.empty() && decoding_.empty() && !encoder_->pending(); }
 
   absl::Status Admit(EngineRequest request) override;
   void Cancel(uint64_t id) override;
@@ -141,9 +142,9 @@ class ContinuousEngine final : public Engine {
 
  private:
   absl::Status Check(const EngineRequest& request) const;
-  void BeginEncoding();
   void EncodeAWhile(StepStats* stats, std::vector<EngineEvent>* events);
-  void AdvanceEncoding(StepStats* stats, std::vector<EngineEvent>* events);
+  // Those whose articles are encoded go on to decoding.
+  void MoveEncoded(std::vector<EngineEvent>* events);
   void Decode(StepStats* stats, std::vector<EngineEvent>* events);
   void AddRows(const Active& active);
   // No more than `spare` rows; how many it added.
@@ -157,15 +158,11 @@ class ContinuousEngine final : public Engine {
   const EngineOptions options_;
   LaneMath math_;
   std::unique_ptr<KvSlots> kv_;
-  std::unique_ptr<Activations> encoder_activations_;
+  std::unique_ptr<ArticleEncoder> encoder_;
   std::unique_ptr<Decoder> decoder_;
-  std::deque<std::unique_ptr<Active>> arrived_;    // In order of admission.
-  std::vector<std::unique_ptr<Active>> encoding_;  // In `pass_`; null where cancelled meanwhile.
-  std::unique_ptr<EncoderPass> pass_;
-  std::vector<std::shared_ptr<const MixedWeights>> pass_weights_;  // Keeps cancelled inputs' weights for the pass.
-  std::vector<std::unique_ptr<CrossAttention>> pass_cross_;        // Likewise their outputs.
-  std::vector<std::unique_ptr<Active>> decoding_;                  // In the order of RunsBefore.
-  absl::Duration decode_time_ = absl::Milliseconds(1);             // Of the last step.
+  std::vector<std::unique_ptr<Active>> arrived_;        // Not encoded yet, in order of admission.
+  std::vector<std::unique_ptr<Active>> decoding_;       // In the order of RunsBefore.
+  absl::Duration decode_time_ = absl::Milliseconds(1);  // Of the last step.
   std::vector<DecoderRow> rows_;
   std::vector<float*> logits_;
 };
@@ -187,15 +184,9 @@ absl::Status ContinuousEngine::Check(const EngineRequest& request) const {
           absl::StrCat("input token ", id, " is not below the vocabulary's ", vocab_size));
     }
   }
-  const int64_t experts = static_cast<int64_t>(request.experts.size());
-  if (experts > 0 && request.options.num_beams > 1) {
+  if (!request.experts.empty() && request.options.num_beams > 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("num_beams is ", request.options.num_beams, "; expected 1 where logits are mixed"));
-  }
-  if (experts * length > options_.max_encode_tokens) {
-    return absl::InvalidArgumentError(absl::StrCat(experts, " experts read ", length,
-                                                   " tokens each; the engine encodes ", options_.max_encode_tokens,
-                                                   " at once: use fewer"));
   }
   return ValidateGenerationOptions(request.options, vocab_size);
 }
@@ -208,10 +199,8 @@ absl::Status ContinuousEngine::Admit(EngineRequest request) {
   }
   auto active = std::make_unique<Active>();
   active->readers = ReadersOf(request);
-  const auto length = static_cast<int32_t>(request.input_ids.size());
   for (Reader& reader : active->readers) {
-    RETURN_IF_ERROR(math_.Reserve(reader.weights->parameters()));
-    ASSIGN_OR_RETURN(reader.cross, CrossAttention::Create(math_.config(), length, math_.backend()));
+    ASSIGN_OR_RETURN(reader.article, encoder_->Add(request.input_ids, reader.weights));
   }
   active->mixed_before = active->mix_time();
   active->search = NewSearch(request.options, math_.config());
@@ -227,7 +216,7 @@ void ContinuousEngine::Leave(Active& active) {
 }
 
 void ContinuousEngine::Cancel(uint64_t id) {
-  auto is_it = [id](const std::unique_ptr<Active>& active) { return active != nullptr && active->request.id == id; };
+  auto is_it = [id](const std::unique_ptr<Active>& active) { return active->request.id == id; };
   auto remove_from = [&](auto& list) {
     const auto found = std::find_if(list.begin(), list.end(), is_it);
     if (found == list.end()) return;
@@ -236,42 +225,17 @@ void ContinuousEngine::Cancel(uint64_t id) {
   };
   remove_from(arrived_);
   remove_from(decoding_);
-  const auto found = std::find_if(encoding_.begin(), encoding_.end(), is_it);
-  if (found == encoding_.end()) return;
-  Leave(**found);
-  for (Reader& reader : (*found)->readers) pass_cross_.push_back(std::move(reader.cross));  // The pass still writes.
-  found->reset();
 }
 
 StepStats ContinuousEngine::Step(std::vector<EngineEvent>* events) {
   StepStats stats;
-  if (pass_ != nullptr || !arrived_.empty()) EncodeAWhile(&stats, events);
+  MoveEncoded(events);
+  if (encoder_->pending()) EncodeAWhile(&stats, events);
   if (decoding_.empty()) return stats;
   const absl::Time start = absl::Now();
   Decode(&stats, events);
   decode_time_ = absl::Now() - start;
   return stats;
-}
-
-void ContinuousEngine::BeginEncoding() {
-  int64_t tokens = 0;
-  while (!arrived_.empty()) {
-    const Active& next = *arrived_.front();
-    tokens += static_cast<int64_t>(next.request.input_ids.size() * next.readers.size());
-    if (tokens > options_.max_encode_tokens) break;
-    encoding_.push_back(std::move(arrived_.front()));
-    arrived_.pop_front();
-  }
-  std::vector<EncoderInput> inputs;
-  for (const auto& active : encoding_) {
-    for (const Reader& reader : active->readers) {
-      inputs.push_back({active->request.input_ids, &reader.weights->weights(), reader.cross.get()});
-      pass_weights_.push_back(reader.weights);
-    }
-  }
-  std::stable_sort(inputs.begin(), inputs.end(),
-                   [](const EncoderInput& a, const EncoderInput& b) { return std::less<>()(a.weights, b.weights); });
-  pass_ = std::make_unique<EncoderPass>(math_, inputs, encoder_activations_.get());
 }
 
 // One layer, and more while running requests wait no longer for their next token than max_stall says.
@@ -280,30 +244,23 @@ void ContinuousEngine::EncodeAWhile(StepStats* stats, std::vector<EngineEvent>* 
   int layers = 0;
   absl::Duration spent;
   do {
-    if (pass_ == nullptr) BeginEncoding();
-    AdvanceEncoding(stats, events);
+    stats->encode_tokens = encoder_->Advance();
+    MoveEncoded(events);
     ++layers;
     spent = absl::Now() - start;
-  } while ((pass_ != nullptr || !arrived_.empty()) && !decoding_.empty() &&
-           spent + spent / layers <= options_.max_stall * decode_time_);
+  } while (encoder_->pending() && !decoding_.empty() && spent + spent / layers <= options_.max_stall * decode_time_);
 }
 
-void ContinuousEngine::AdvanceEncoding(StepStats* stats, std::vector<EngineEvent>* events) {
-  stats->encode_tokens = pass_->tokens();
-  pass_->Advance();
-  if (!pass_->done()) return;
-  for (auto& active : encoding_) {
-    if (active == nullptr) continue;
+void ContinuousEngine::MoveEncoded(std::vector<EngineEvent>* events) {
+  for (std::unique_ptr<Active>& active : arrived_) {
+    if (!active->encoded()) continue;
     EngineEvent& event = events->emplace_back();
     event.id = active->request.id;
     event.kind = EngineEvent::Kind::kEncoded;
     const auto place = std::upper_bound(decoding_.begin(), decoding_.end(), active, RunsBefore);
     decoding_.insert(place, std::move(active));
   }
-  pass_.reset();
-  pass_weights_.clear();
-  pass_cross_.clear();
-  encoding_.clear();
+  std::erase(arrived_, nullptr);
 }
 
 void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events) {
@@ -340,7 +297,7 @@ void ContinuousEngine::AddRows(const Active& active) {
   for (int32_t r = 0; r < active.plain_rows(); ++r) {
     const Reader& reader = active.readers[active.mixes_logits() ? r : 0];
     const int32_t token = hypotheses[active.mixes_logits() ? 0 : r].token;
-    rows_.push_back({&reader.weights->weights(), token, active.position, active.slots[r], reader.cross.get()});
+    rows_.push_back({&reader.weights->weights(), token, active.position, active.slots[r], reader.article->cross.get()});
   }
 }
 
@@ -351,7 +308,7 @@ int32_t ContinuousEngine::AddDraft(Active& active, int32_t spare) {
   active.drafted = active.drafter->Propose(active.search->settled(), std::min(spare, left));
   int32_t position = active.position;
   for (int32_t token : active.drafted) {
-    rows_.push_back({active.weights(), token, ++position, active.slots[0], active.readers[0].cross.get()});
+    rows_.push_back({active.weights(), token, ++position, active.slots[0], active.readers[0].article->cross.get()});
   }
   return static_cast<int32_t>(active.drafted.size());
 }

@@ -66,7 +66,8 @@ struct StepStats {
   int32_t draft_accepted = 0;
 };
 
-// Runs T5 forward passes for many requests at once. Not thread-safe: one owner thread.
+// Runs T5 forward passes for many requests at once. Requests that read the same article with the same bits of encoder
+// share its encoding (article_encoder.h). Not thread-safe: one owner thread.
 class Engine {
  public:
   virtual ~Engine() = default;

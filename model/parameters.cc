@@ -98,6 +98,7 @@ absl::Status Parameters::PlanTensor(const ModelTensor& tensor, const Backend& ba
   if (tensor.conditioned && spec.role != TensorRole::kEmbedding) {
     planned.mixed_bytes = WholeLines(BackendBytes(spec, config_, precision_, backend));
   }
+  conditions_encoder_ |= tensor.conditioned && IsReadByEncoder(spec.name);
   const auto sets = static_cast<int64_t>(tensor.sets.size());
   bytes_ += sets * WholeLines(planned.bytes);
   if (tensor.conditioned && planned.is_matrix()) {

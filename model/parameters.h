@@ -57,6 +57,9 @@ class Parameters {
   // Room for the mixtures of all matrices that one operation reads.
   int64_t scratch_bytes() const { return scratch_bytes_; }
   Precision precision() const { return precision_; }
+  // False where every mixture reads an article alike (logit-CLP): all that encoder and cross-attention keys and values
+  // are made from is shared.
+  bool conditions_encoder() const { return conditions_encoder_; }
   // Distances beyond this share one relative-bias entry.
   int32_t bias_reach() const { return config_.relative_max_distance; }
 
@@ -77,6 +80,7 @@ class Parameters {
   Buffer buffer_;  // All sets of all tensors, each on whole cache lines.
   int64_t bytes_ = 0;
   int64_t scratch_bytes_ = 0;
+  bool conditions_encoder_ = false;
 };
 
 }  // namespace trimtab

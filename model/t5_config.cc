@@ -170,4 +170,9 @@ bool IsIgnoredTensor(absl::string_view name) {
   return absl::EndsWith(name, ".EncDecAttention.relative_attention_bias.weight");
 }
 
+bool IsReadByEncoder(absl::string_view name) {
+  return name == "shared.weight" || absl::StartsWith(name, "encoder.") ||
+         absl::EndsWith(name, ".EncDecAttention.k.weight") || absl::EndsWith(name, ".EncDecAttention.v.weight");
+}
+
 }  // namespace trimtab

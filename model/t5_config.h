@@ -66,6 +66,9 @@ absl::string_view CanonicalTensorName(absl::string_view name);
 // Tensors some exports carry that T5 never reads (a bias table in cross-attention).
 bool IsIgnoredTensor(absl::string_view name);
 
+// Whether encoding an article, up to the cross-attention keys and values, reads the tensor of this canonical name.
+bool IsReadByEncoder(absl::string_view name);
+
 }  // namespace trimtab
 
 #endif  // TRIMTAB_MODEL_T5_CONFIG_H_

@@ -81,6 +81,19 @@ double MixShare(const MixingRule& rule, double alpha) {
   return (alpha - rule.alpha_min) / (alpha * (1.0 - rule.alpha_min));
 }
 
+double AlphaOfShare(const MixingRule& rule, double share) {
+  switch (rule.kind) {
+    case MixingKind::kFixed:
+      return rule.alpha_min;
+    case MixingKind::kLinear:
+      return share;
+    case MixingKind::kSoftmdp:
+      break;
+  }
+  if (share >= 1.0) return 1.0;
+  return rule.alpha_min / (1.0 - share * (1.0 - rule.alpha_min));
+}
+
 absl::StatusOr<Weighting> Weighting::Create(const MixingRule& rule, int num_rewards, double alpha,
                                             std::vector<double> w) {
   RETURN_IF_ERROR(CheckAlpha(rule, num_rewards, alpha));

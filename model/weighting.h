@@ -23,6 +23,8 @@ struct MixingRule {
 
 // The share of the reference set. REQUIRES: alpha in [rule.alpha_min, 1], or equal to it for kFixed.
 double MixShare(const MixingRule& rule, double alpha);
+// The alpha of which it is the share. REQUIRES: share in [0, 1] and at least MixShare(rule, rule.alpha_min).
+double AlphaOfShare(const MixingRule& rule, double share);
 
 // A valid (alpha, w): w lies on the simplex, alpha in [alpha_min, 1]. Immutable value.
 class Weighting {

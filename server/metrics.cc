@@ -99,6 +99,8 @@ Metrics::Metrics(Registry& r)
       cancelled_decoding(requests_cancelled.Add({{"stage", "decoding"}})),
       prompt_tokens(OneCounter(r, "prompt_tokens_total", "Input tokens of admitted requests.")),
       generated_tokens(OneCounter(r, "generated_tokens_total", "Output tokens, those of cancelled requests included.")),
+      explore_points(
+          OneCounter(r, "explore_points_total", "Summaries written for Explore, equal points counted once.")),
       batch_size(OneHistogram(r, "batch_size", "Decode rows of one step.", CountBuckets())),
       batch_lanes(OneHistogram(r, "batch_lanes", "Distinct mixed weights in one decode step.", CountBuckets())),
       batch_steps(Counters(r, "batch_steps_total", "Engine steps by phase; one step may do both.")),

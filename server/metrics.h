@@ -51,6 +51,7 @@ struct Metrics {
   prometheus::Counter& cancelled_decoding;
   prometheus::Counter& prompt_tokens;     // prompt_tokens_total
   prometheus::Counter& generated_tokens;  // generated_tokens_total
+  prometheus::Counter& explore_points;    // explore_points_total
 
   // The batch.
   prometheus::Histogram& batch_size;                     // batch_size: decode rows of one step

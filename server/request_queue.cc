@@ -45,23 +45,28 @@ absl::Status CancelledByCaller() { return absl::CancelledError("the caller cance
 
 absl::Status DrainedError() { return absl::UnavailableError("the server is stopping: send the request to another"); }
 
-absl::Status RequestQueue::Add(std::unique_ptr<PendingRequest>& request) {
+absl::StatusOr<size_t> RequestQueue::Add(std::span<std::unique_ptr<PendingRequest>> requests) {
   MutexLock lock(mutex_);
   if (draining_) {
     metrics_->rejected_draining.Increment();
     return DrainedError();
   }
-  if (waiting_.size() >= static_cast<size_t>(std::max(0, max_length_))) {
+  const size_t places = static_cast<size_t>(std::max(0, max_length_));
+  if (waiting_.size() >= places) {
     metrics_->rejected_queue_full.Increment();
     return absl::ResourceExhaustedError(
         absl::StrCat("the queue is full: ", waiting_.size(), " requests wait; try again later"));
   }
-  next_deadline_ = std::min(next_deadline_, request->request.deadline);
-  ++accepted_;
-  waiting_.emplace(request->id, std::move(request));
+  const size_t taken = std::min(requests.size(), places - waiting_.size());
+  for (std::unique_ptr<PendingRequest>& request : requests.first(taken)) {
+    next_deadline_ = std::min(next_deadline_, request->request.deadline);
+    ++accepted_;
+    const uint64_t id = request->id;
+    waiting_.emplace(id, std::move(request));
+  }
   ShowSize();
   changed_.NotifyOne();
-  return absl::OkStatus();
+  return taken;
 }
 
 void RequestQueue::Cancel(uint64_t id) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -57,8 +58,9 @@ class RequestQueue {
   // `metrics` must outlive the last request.
   RequestQueue(int max_length, Metrics* metrics) : max_length_(max_length), metrics_(metrics) {}
 
-  // Takes `request` in, or leaves it: ResourceExhausted (full), Unavailable (draining).
-  absl::Status Add(std::unique_ptr<PendingRequest>& request);
+  // Takes requests in at one moment, as many from the front as there is room for; says how many, and leaves the others.
+  // ResourceExhausted (full), Unavailable (draining) when it takes none. REQUIRES: at least one.
+  absl::StatusOr<size_t> Add(std::span<std::unique_ptr<PendingRequest>> requests);
   void Cancel(uint64_t id);
 
   // For the engine thread. Unless it is `busy`, waits until there is something to do. Lists what waits if it has `room`

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/field_error.h"
+#include "model/status_macros.h"
 #include "server/batch_plan.h"
 #include "server/request_queue.h"
 
@@ -42,8 +43,8 @@ struct Scheduler::Impl {
         engine(std::move(engine_in)),
         thread([this] { Run(); }) {}
 
-  uint64_t Submit(SummaryRequest request, SummaryCallbacks callbacks);
-  absl::Status Accept(std::unique_ptr<PendingRequest>& request);
+  std::unique_ptr<PendingRequest> NewRequest(Submission submission);
+  absl::Status Check(const PendingRequest& request) const;
 
   void Run();
   void EndRunning();
@@ -78,18 +79,17 @@ struct Scheduler::Impl {
   std::thread thread;  // Last: it starts when all else is made.
 };
 
-uint64_t Scheduler::Impl::Submit(SummaryRequest request, SummaryCallbacks callbacks) {
-  const uint64_t id = ++last_id;
-  auto pending = std::make_unique<PendingRequest>(id, std::move(request), std::move(callbacks));
+std::unique_ptr<PendingRequest> Scheduler::Impl::NewRequest(Submission submission) {
+  auto pending =
+      std::make_unique<PendingRequest>(++last_id, std::move(submission.request), std::move(submission.callbacks));
   pending->submitted = absl::Now();
   pending->lane = LaneOf(pending->request);
-  if (absl::Status status = Accept(pending); !status.ok()) pending->callbacks.on_done(std::move(status));
-  return id;
+  return pending;
 }
 
-absl::Status Scheduler::Impl::Accept(std::unique_ptr<PendingRequest>& pending) {
-  const SummaryRequest& request = pending->request;
-  if (request.deadline <= pending->submitted) {
+absl::Status Scheduler::Impl::Check(const PendingRequest& pending) const {
+  const SummaryRequest& request = pending.request;
+  if (request.deadline <= pending.submitted) {
     metrics->cancelled_waiting.Increment();
     return absl::DeadlineExceededError("the deadline had passed when the request arrived: allow more time");
   }
@@ -98,7 +98,7 @@ absl::Status Scheduler::Impl::Accept(std::unique_ptr<PendingRequest>& pending) {
                         absl::StrCat("is ", request.options.num_beams, "; this server's batch has ", total_rows,
                                      " rows: ask for fewer beams"));
   }
-  return queue->Add(pending);
+  return absl::OkStatus();
 }
 
 void Scheduler::Impl::Run() {
@@ -298,7 +298,25 @@ Scheduler::~Scheduler() {
 }
 
 uint64_t Scheduler::Submit(SummaryRequest request, SummaryCallbacks callbacks) {
-  return impl_->Submit(std::move(request), std::move(callbacks));
+  std::unique_ptr<PendingRequest> pending = impl_->NewRequest({std::move(request), std::move(callbacks)});
+  const uint64_t id = pending->id;
+  absl::Status status = impl_->Check(*pending);
+  if (status.ok()) status = impl_->queue->Add({&pending, 1}).status();
+  if (!status.ok()) pending->callbacks.on_done(std::move(status));
+  return id;
+}
+
+absl::StatusOr<std::vector<uint64_t>> Scheduler::SubmitTogether(std::vector<Submission> submissions) {
+  std::vector<std::unique_ptr<PendingRequest>> pending;
+  std::vector<uint64_t> ids;
+  for (Submission& submission : submissions) {
+    pending.push_back(impl_->NewRequest(std::move(submission)));
+    ids.push_back(pending.back()->id);
+    RETURN_IF_ERROR(impl_->Check(*pending.back()));
+  }
+  ASSIGN_OR_RETURN(const size_t taken, impl_->queue->Add(pending));
+  ids.resize(taken);
+  return ids;
 }
 
 void Scheduler::Cancel(uint64_t id) { impl_->queue->Cancel(id); }

@@ -68,6 +68,16 @@ class Scheduler {
 
   // The id to cancel by. `callbacks.on_done` may be called before this returns.
   uint64_t Submit(SummaryRequest request, SummaryCallbacks callbacks);
+
+  // Submits the requests of one caller at one moment, so that one plan sees them all: as many from the front as the
+  // queue has room for. Their ids, at least one; the others are as never submitted. An error is what on_done would have
+  // been told: then none is submitted, and no callback is called. REQUIRES: at least one request.
+  struct Submission {
+    SummaryRequest request;
+    SummaryCallbacks callbacks;
+  };
+  absl::StatusOr<std::vector<uint64_t>> SubmitTogether(std::vector<Submission> submissions);
+
   void Cancel(uint64_t id);
 
   // After this no request is accepted, and all accepted ones end: by themselves before `deadline`, cancelled

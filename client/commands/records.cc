@@ -1,5 +1,7 @@
 #include "client/commands/records.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -31,11 +33,8 @@ nlohmann::ordered_json List(const Repeated& values) {
   return nlohmann::ordered_json(std::vector<typename Repeated::value_type>(values.begin(), values.end()));
 }
 
-}  // namespace
-
-std::string JsonRecord(const std::string& id, const v1::SummarizeResponse& reply) {
+nlohmann::ordered_json RecordOf(const v1::SummarizeResponse& reply) {
   nlohmann::ordered_json record;
-  if (!id.empty()) record["id"] = id;
   record["summary"] = reply.summary();
   record["alpha"] = reply.weighting().alpha();
   record["weights"] = List(reply.weighting().weights());
@@ -56,7 +55,48 @@ std::string JsonRecord(const std::string& id, const v1::SummarizeResponse& reply
                          {"decode", Seconds(t.decode())},
                          {"first_token", Seconds(t.first_token())}};
   }
+  return record;
+}
+
+std::string Line(const nlohmann::ordered_json& record) {
   return record.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
+}
+
+std::map<std::string, double> Sorted(const google::protobuf::Map<std::string, double>& scores) {
+  return {scores.begin(), scores.end()};
+}
+
+}  // namespace
+
+std::string JsonRecord(const std::string& id, const v1::SummarizeResponse& reply) {
+  nlohmann::ordered_json record;
+  if (!id.empty()) record["id"] = id;
+  record.update(RecordOf(reply));
+  return Line(record);
+}
+
+std::string JsonRecord(const v1::ExplorePoint& point) {
+  nlohmann::ordered_json record;
+  record["index"] = point.index();
+  record["asked"] = List(point.asked());
+  record["scores"] = Sorted(point.scores());
+  record.update(RecordOf(point.result()));
+  return Line(record);
+}
+
+std::string JsonRecord(const v1::ExploreAccepted& accepted, const v1::ExploreFront& front) {
+  nlohmann::ordered_json record;
+  record["points_asked"] = accepted.asked();
+  record["points_distinct"] = accepted.weightings_size();
+  record["objectives"] = List(front.objectives());
+  record["front"] = List(front.points());
+  return Line(record);
+}
+
+std::string ScoresLine(const v1::ExplorePoint& point) {
+  return absl::StrJoin(Sorted(point.scores()), ", ", [](std::string* out, const auto& score) {
+    absl::StrAppendFormat(out, "%s %.1f", score.first, score.second);
+  });
 }
 
 std::string CostLine(const v1::SummarizeResponse& reply) {

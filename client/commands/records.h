@@ -13,8 +13,16 @@ namespace trimtab {
 // server's reply, parameter_digest, cache and seconds.
 std::string JsonRecord(const std::string& id, const v1::SummarizeResponse& reply);
 
+// The same of a point, with its index, the positions asked that it answers, and its scores.
+std::string JsonRecord(const v1::ExplorePoint& point);
+// The end of an exploration: how many points were asked and were distinct, the objectives, and the front's indices.
+std::string JsonRecord(const v1::ExploreAccepted& accepted, const v1::ExploreFront& front);
+
 // What a reply cost and what it was made with, one line for people: "miss, mix 3.1 ms, ... coefficients 0.5 0.5 0".
 std::string CostLine(const v1::SummarizeResponse& reply);
+
+// "rouge_lsum 31.4, rouge_lsum_recall 20.9", in the order of names.
+std::string ScoresLine(const v1::ExplorePoint& point);
 
 // `text` in lines of at most `width` columns, each indented by two.
 std::string Wrapped(const std::string& text, size_t width);

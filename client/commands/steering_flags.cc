@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "model/field_error.h"
@@ -130,6 +131,15 @@ std::string Label(const v1::Steering& asked) {
   }
   if (asked.has_alpha()) absl::StrAppend(&label, " alpha ", asked.alpha());
   return label;
+}
+
+std::string Label(const v1::AppliedWeighting& applied) {
+  return absl::StrCat("weights ", WeightsText(applied), " alpha ", absl::StrFormat("%.4g", applied.alpha()));
+}
+
+std::string WeightsText(const v1::AppliedWeighting& applied) {
+  return absl::StrJoin(applied.weights(), ",",
+                       [](std::string* out, double weight) { absl::StrAppendFormat(out, "%.4g", weight); });
 }
 
 }  // namespace trimtab

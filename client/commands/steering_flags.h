@@ -22,6 +22,11 @@ class SteeringFlags {
   // InvalidArgument for text that is no weighting or an --alpha count that fits neither.
   absl::StatusOr<std::vector<v1::Steering>> Parse() const;
 
+  // For a command that can combine them otherwise: whether any of --weights, --named and --preset was given, and every
+  // --alpha.
+  bool any_weighting() const { return !weights_.empty() || !named_.empty() || !presets_.empty(); }
+  const std::vector<double>& alphas() const { return alphas_; }
+
  private:
   std::vector<std::string> weights_, named_, presets_;
   std::vector<double> alphas_;
@@ -32,6 +37,8 @@ absl::StatusOr<Weighting> ResolveOffline(const ClpConfig& clp, const v1::Steerin
 
 // "weights 1,0 alpha 0.1": `asked` in the words of the flags.
 std::string Label(const v1::Steering& asked);
+std::string Label(const v1::AppliedWeighting& applied);
+std::string WeightsText(const v1::AppliedWeighting& applied);  // "1,0"
 
 }  // namespace trimtab
 

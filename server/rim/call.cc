@@ -24,18 +24,21 @@ void Call::Submit(const grpc::ByteBuffer& bytes, v1::SummarizeResponse* reply, S
   auto prepared = Prepare(parts_, request, deadline_);
   if (!prepared.ok()) return callbacks.on_done(prepared.status());
   *reply = std::move(prepared->reply);
+  NoteSubmitted();
   id_ = parts_.scheduler->Submit(std::move(prepared->request), std::move(callbacks));
 }
 
+bool Call::late() const { return absl::Now() + kTimerSlack >= deadline_; }
+
 void Call::Cancel() {
-  if (id_ != 0 && absl::Now() + kTimerSlack < deadline_) parts_.scheduler->Cancel(id_);
+  if (id_ != 0 && !late()) parts_.scheduler->Cancel(id_);
 }
 
 grpc::Status Call::End(const absl::Status& status) {
   const double seconds = absl::ToDoubleSeconds(absl::Now() - started_);
   const std::string code(CodeName(status.code()));
   parts_.metrics->CountRequest(method_, code, seconds);
-  const bool ours = id_ != 0 && (absl::IsInternal(status) || absl::IsUnknown(status));
+  const bool ours = submitted_ && (absl::IsInternal(status) || absl::IsUnknown(status));
   if (ours) {
     spdlog::error("{} failed: {} {}", method_, code, std::string(status.message()));
   } else {

@@ -20,6 +20,7 @@ class Call {
   Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context);
 
   absl::Time deadline() const { return deadline_; }
+  bool late() const;  // The deadline has passed, or will before anybody can say so.
 
   // Parses and prepares `request`, keeps what the reply needs in *reply and submits. Ends by `callbacks.on_done` in any
   // case.
@@ -28,6 +29,9 @@ class Call {
   // The caller is gone: ends the request within one step. A caller that is gone because time is up gets
   // DeadlineExceeded from the scheduler, which watches the same deadline. REQUIRES: Submit has returned.
   void Cancel();
+
+  // For those that submit themselves: from now on an internal error is this server's own.
+  void NoteSubmitted() { submitted_ = true; }
 
   // Counts and logs the end of the call, and says it in gRPC's terms. Call once.
   grpc::Status End(const absl::Status& status);
@@ -38,6 +42,7 @@ class Call {
   const absl::Time started_;
   const absl::Time deadline_;
   uint64_t id_ = 0;  // 0: not in the scheduler.
+  bool submitted_ = false;
 };
 
 }  // namespace trimtab

@@ -13,41 +13,16 @@
 namespace trimtab {
 namespace {
 
-constexpr size_t kMaxName = 64;
 constexpr int kMaxRewards = 16;
 
 absl::Status CheckLength(absl::string_view field, absl::string_view value) {
-  if (value.size() <= kMaxName) return absl::OkStatus();
-  return InvalidField(field, absl::StrCat("has ", value.size(), " bytes; at most ", kMaxName, " are accepted"));
+  if (value.size() <= kMaxNameBytes) return absl::OkStatus();
+  return InvalidField(field, absl::StrCat("has ", value.size(), " bytes; at most ", kMaxNameBytes, " are accepted"));
 }
 
 absl::Status CheckCount(absl::string_view field, int count) {
   if (count <= kMaxRewards) return absl::OkStatus();
   return InvalidField(field, absl::StrCat("has ", count, " entries; at most ", kMaxRewards, " are accepted"));
-}
-
-absl::Status CheckArticle(absl::string_view article) {
-  if (article.empty()) return InvalidField("article", "is empty; expected the text to summarise");
-  if (article.size() > kMaxArticleBytes) {
-    return InvalidField("article",
-                        absl::StrCat("has ", article.size(), " bytes; at most ", kMaxArticleBytes, " are accepted"));
-  }
-  if (const size_t nul = article.find('\0'); nul != absl::string_view::npos) {
-    return InvalidField("article", absl::StrCat("has a NUL byte at offset ", nul, "; expected text"));
-  }
-  if (absl::StripAsciiWhitespace(article).empty()) {
-    return InvalidField("article", "is only white space; expected the text to summarise");
-  }
-  return absl::OkStatus();
-}
-
-// The same error with its field as seen from the whole request.
-absl::Status Within(absl::string_view parent, const absl::Status& status) {
-  const std::optional<std::string> field = FieldOf(status);
-  if (!field.has_value()) return status;
-  absl::Status moved(status.code(), absl::StrCat(parent, ".", status.message()));
-  moved.SetPayload(kFieldPayload, absl::Cord(absl::StrCat(parent, ".", *field)));
-  return moved;
 }
 
 void SetDuration(absl::Duration value, google::protobuf::Duration* out) {
@@ -84,20 +59,51 @@ GenerationOptions Defaults(const GenerationDefaults& defaults, const RequestLimi
 
 }  // namespace
 
+absl::Status CheckArticle(absl::string_view article) {
+  if (article.empty()) return InvalidField("article", "is empty; expected the text to summarise");
+  if (article.size() > kMaxArticleBytes) {
+    return InvalidField("article",
+                        absl::StrCat("has ", article.size(), " bytes; at most ", kMaxArticleBytes, " are accepted"));
+  }
+  if (const size_t nul = article.find('\0'); nul != absl::string_view::npos) {
+    return InvalidField("article", absl::StrCat("has a NUL byte at offset ", nul, "; expected text"));
+  }
+  if (absl::StripAsciiWhitespace(article).empty()) {
+    return InvalidField("article", "is only white space; expected the text to summarise");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSteering(absl::string_view field, const v1::Steering& steering) {
+  RETURN_IF_ERROR(CheckCount(absl::StrCat(field, ".weights"), steering.weights_size()));
+  RETURN_IF_ERROR(CheckCount(absl::StrCat(field, ".named_weights"), static_cast<int>(steering.named_weights_size())));
+  RETURN_IF_ERROR(CheckLength(absl::StrCat(field, ".preset"), steering.preset()));
+  for (const auto& [name, weight] : steering.named_weights()) {
+    RETURN_IF_ERROR(CheckLength(absl::StrCat(field, ".named_weights"), name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckServing(absl::string_view parameter_digest, v1::ExecutionPath path) {
+  RETURN_IF_ERROR(CheckLength("parameter_digest", parameter_digest));
+  if (v1::ExecutionPath_IsValid(path)) return absl::OkStatus();
+  return InvalidField(
+      "execution_path",
+      absl::StrCat("is ", static_cast<int>(path), "; expected EXECUTION_PATH_DENSE, EXECUTION_PATH_BASIS or nothing"));
+}
+
 absl::Status CheckRequest(const v1::SummarizeRequest& request) {
   RETURN_IF_ERROR(CheckArticle(request.article()));
-  const v1::Steering& steering = request.steering();
-  RETURN_IF_ERROR(CheckCount("steering.weights", steering.weights_size()));
-  RETURN_IF_ERROR(CheckCount("steering.named_weights", static_cast<int>(steering.named_weights_size())));
-  RETURN_IF_ERROR(CheckLength("steering.preset", steering.preset()));
-  for (const auto& [name, weight] : steering.named_weights()) {
-    RETURN_IF_ERROR(CheckLength("steering.named_weights", name));
-  }
-  RETURN_IF_ERROR(CheckLength("parameter_digest", request.parameter_digest()));
-  if (v1::ExecutionPath_IsValid(request.execution_path())) return absl::OkStatus();
-  return InvalidField("execution_path",
-                      absl::StrCat("is ", static_cast<int>(request.execution_path()),
-                                   "; expected EXECUTION_PATH_DENSE, EXECUTION_PATH_BASIS or nothing"));
+  RETURN_IF_ERROR(CheckSteering("steering", request.steering()));
+  return CheckServing(request.parameter_digest(), request.execution_path());
+}
+
+absl::Status Within(absl::string_view parent, const absl::Status& status) {
+  const std::optional<std::string> field = FieldOf(status);
+  if (!field.has_value()) return status;
+  absl::Status moved(status.code(), absl::StrCat(parent, ".", status.message()));
+  moved.SetPayload(kFieldPayload, absl::Cord(absl::StrCat(parent, ".", *field)));
+  return moved;
 }
 
 absl::StatusOr<std::optional<ExecutionPath>> PathFromProto(v1::ExecutionPath path, const RequestLimits& limits) {

@@ -23,16 +23,28 @@ struct RequestLimits {
   int32_t max_input_tokens = 512;  // A longer article is cut, and the reply says so.
   int32_t max_new_tokens = 128;
   int32_t max_beams = 8;  // At most the rows of the batch, so that every request fits in.
+  // Of one exploration, in the scheduler at a time: so much that it can fill the batch, but never the queue.
+  int32_t max_rows_at_once = 32;
+  int32_t max_waiting = 128;
   bool deterministic = false;
 };
 
 inline constexpr size_t kMaxArticleBytes = size_t{1} << 20;
+inline constexpr size_t kMaxNameBytes = 64;
 
 // The errors below are InvalidArgument and name the field by its path in SummarizeRequest (model/field_error.h).
 
 // Everything about a request that depends on no model: article (1 byte to 1 MiB, no NUL, not blank), lengths and
 // counts, known execution path.
 absl::Status CheckRequest(const v1::SummarizeRequest& request);
+
+// The parts of the above, for other requests that have them. `field` is the steering's own path.
+absl::Status CheckArticle(absl::string_view article);
+absl::Status CheckSteering(absl::string_view field, const v1::Steering& steering);
+absl::Status CheckServing(absl::string_view parameter_digest, v1::ExecutionPath path);
+
+// The same error with its field as seen from the message `parent` is a field of.
+absl::Status Within(absl::string_view parent, const absl::Status& status);
 
 // Omitted fields are left for the checkpoint to decide. REQUIRES: CheckRequest is OK.
 SteeringAsked SteeringFromProto(const v1::Steering& steering);

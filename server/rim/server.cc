@@ -12,6 +12,7 @@
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "model/engine.h"
+#include "model/rewards/rouge_scorer.h"
 #include "model/status_macros.h"
 #include "server/rim/load_model.h"
 #include "server/rim/metrics_http.h"
@@ -33,6 +34,8 @@ RequestLimits LimitsOf(const ServerOptions& options) {
   return {.max_input_tokens = options.max_input_tokens,
           .max_new_tokens = options.max_new_tokens,
           .max_beams = std::min(8, options.max_batch_rows),
+          .max_rows_at_once = options.max_batch_rows,
+          .max_waiting = options.max_queue / 2,
           .deterministic = options.deterministic};
 }
 
@@ -79,6 +82,7 @@ struct Server::Impl {
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<MixedWeightCache> cache;
   std::unique_ptr<Scheduler> scheduler;
+  const RougeScorer rouge;
   std::unique_ptr<SummarizerService> service;
   std::unique_ptr<MetricsHttp> metrics_http;
   std::unique_ptr<grpc::Server> grpc_server;
@@ -99,6 +103,7 @@ absl::Status Server::Impl::Start() {
                       .bounds = BoundsOf(options),
                       .grid = {.w_bits = options.grid_bits_w, .beta_bits = options.grid_bits_beta},
                       .limits = LimitsOf(options),
+                      .scorers = {&rouge},
                       .server_version = VersionText(),
                       .device = std::string(model.backend->name())});
   ASSIGN_OR_RETURN(

@@ -2,6 +2,7 @@
 
 #include "model/status_macros.h"
 #include "server/rim/call.h"
+#include "server/rim/explore_call.h"
 #include "server/rim/stream_writer.h"
 #include "server/rim/wire.h"
 
@@ -38,32 +39,45 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::SummarizeRequest& request,
                                         absl::Time deadline) {
   RETURN_IF_ERROR(CheckRequest(request));
-  std::shared_ptr<const Parameters> parameters = parts.store->Current();
-  if (!request.parameter_digest().empty()) {
-    ASSIGN_OR_RETURN(parameters, parts.store->Find(request.parameter_digest()));
-  }
+  ASSIGN_OR_RETURN(std::shared_ptr<const Parameters> parameters, ParametersOf(parts, request.parameter_digest()));
   const ClpConfig& clp = parameters->clp();
   const T5Config& config = parameters->config();
   ASSIGN_OR_RETURN(const Steering steering, ResolveRequest(clp, parts.bounds, parts.grid, request));
   ASSIGN_OR_RETURN(const GenerationOptions options,
                    OptionsFromProto(request.options(), parameters->generation(), config.vocab_size, parts.limits));
   ASSIGN_OR_RETURN(const std::optional<ExecutionPath> path, PathFromProto(request.execution_path(), parts.limits));
-  bool truncated = false;
-  ASSIGN_OR_RETURN(std::vector<int32_t> input_ids,
-                   parts.tokenizer->Encode(BuildPrompt(clp, steering.weighting, request.article()), config.eos_id,
-                                           parts.limits.max_input_tokens, &truncated));
-  v1::SummarizeResponse reply;
-  *reply.mutable_weighting() = WeightingToProto(steering);
-  *reply.mutable_parameter_version() = VersionToProto(parameters->version());
-  reply.set_truncated(truncated);
-  reply.set_input_tokens(static_cast<int32_t>(input_ids.size()));
-  return PreparedRequest{.request = {.input_ids = std::move(input_ids),
+  ASSIGN_OR_RETURN(EncoderInputIds input,
+                   Tokenize(parts, *parameters, BuildPrompt(clp, steering.weighting, request.article())));
+  v1::SummarizeResponse reply = BeginReply(steering, *parameters, input);
+  return PreparedRequest{.request = {.input_ids = std::move(input.ids),
                                      .parameters = std::move(parameters),
                                      .coefficients = steering.coefficients,
                                      .options = options,
                                      .deadline = deadline,
                                      .path = path},
                          .reply = std::move(reply)};
+}
+
+absl::StatusOr<std::shared_ptr<const Parameters>> ParametersOf(const SummarizerParts& parts, absl::string_view digest) {
+  if (digest.empty()) return parts.store->Current();
+  return parts.store->Find(std::string(digest));
+}
+
+absl::StatusOr<EncoderInputIds> Tokenize(const SummarizerParts& parts, const Parameters& parameters,
+                                         absl::string_view prompt) {
+  EncoderInputIds input;
+  ASSIGN_OR_RETURN(input.ids, parts.tokenizer->Encode(prompt, parameters.config().eos_id, parts.limits.max_input_tokens,
+                                                      &input.truncated));
+  return input;
+}
+
+v1::SummarizeResponse BeginReply(const Steering& steering, const Parameters& parameters, const EncoderInputIds& input) {
+  v1::SummarizeResponse reply;
+  *reply.mutable_weighting() = WeightingToProto(steering);
+  *reply.mutable_parameter_version() = VersionToProto(parameters.version());
+  reply.set_truncated(input.truncated);
+  reply.set_input_tokens(static_cast<int32_t>(input.ids.size()));
+  return reply;
 }
 
 void Complete(const Tokenizer& tokenizer, const SummaryResult& result, v1::SummarizeResponse* reply) {
@@ -87,6 +101,11 @@ grpc::ServerUnaryReactor* SummarizerService::Summarize(grpc::CallbackServerConte
 grpc::ServerWriteReactor<grpc::ByteBuffer>* SummarizerService::StreamSummarize(grpc::CallbackServerContext* context,
                                                                                const grpc::ByteBuffer* request) {
   return new StreamWriter(parts_, *context, *request);
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* SummarizerService::Explore(grpc::CallbackServerContext* context,
+                                                                       const grpc::ByteBuffer* request) {
+  return new ExploreCall(parts_, *context, *request);
 }
 
 grpc::ServerUnaryReactor* SummarizerService::GetModelInfo(grpc::CallbackServerContext* context,

@@ -4,10 +4,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "model/rewards/reward_scorer.h"
 #include "model/tokenizer.h"
 #include "server/metrics.h"
 #include "server/parameter_store.h"
@@ -27,6 +29,7 @@ struct SummarizerParts {
   SteeringBounds bounds;
   CoefficientGrid grid;
   RequestLimits limits;
+  std::vector<const RewardScorer*> scorers;  // Of explored points.
   std::string server_version;
   std::string device;
 };
@@ -41,8 +44,9 @@ struct PreparedRequest {
 // the call; replies are sent from the scheduler's threads, which are never blocked: while one message of a stream is on
 // its way, the tokens that follow are gathered into the next. Thread-safe. Raw methods: see wire.h.
 class SummarizerService final
-    : public v1::Summarizer::WithRawCallbackMethod_Summarize<v1::Summarizer::WithRawCallbackMethod_StreamSummarize<
-          v1::Summarizer::WithCallbackMethod_GetModelInfo<v1::Summarizer::Service>>> {
+    : public v1::Summarizer::WithRawCallbackMethod_Summarize<
+          v1::Summarizer::WithRawCallbackMethod_StreamSummarize<v1::Summarizer::WithRawCallbackMethod_Explore<
+              v1::Summarizer::WithCallbackMethod_GetModelInfo<v1::Summarizer::Service>>>> {
  public:
   explicit SummarizerService(SummarizerParts parts) : parts_(std::move(parts)) {}
 
@@ -50,6 +54,8 @@ class SummarizerService final
                                       grpc::ByteBuffer* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamSummarize(grpc::CallbackServerContext* context,
                                                               const grpc::ByteBuffer* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Explore(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* GetModelInfo(grpc::CallbackServerContext* context, const v1::GetModelInfoRequest* request,
                                          v1::GetModelInfoResponse* response) override;
 
@@ -61,6 +67,20 @@ class SummarizerService final
 // pinned parameters are not held.
 absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::SummarizeRequest& request,
                                         absl::Time deadline);
+
+// The parameters that are served, or those with this digest. FailedPrecondition when they are not held.
+absl::StatusOr<std::shared_ptr<const Parameters>> ParametersOf(const SummarizerParts& parts, absl::string_view digest);
+
+// The article as the encoder reads it at one weighting.
+struct EncoderInputIds {
+  std::vector<int32_t> ids;
+  bool truncated = false;
+};
+absl::StatusOr<EncoderInputIds> Tokenize(const SummarizerParts& parts, const Parameters& parameters,
+                                         absl::string_view prompt);
+
+// All of a reply that is known before the summary is written.
+v1::SummarizeResponse BeginReply(const Steering& steering, const Parameters& parameters, const EncoderInputIds& input);
 
 // The whole reply: what was prepared and what was written.
 void Complete(const Tokenizer& tokenizer, const SummaryResult& result, v1::SummarizeResponse* reply);

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "client/summarizer_client.h"
@@ -53,6 +54,23 @@ class Scripted final : public v1::Summarizer::Service {
     if (no_result) return grpc::Status::OK;
     message.mutable_result()->set_summary("two pieces");
     writer->Write(message);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Explore(grpc::ServerContext*, const v1::ExploreRequest*,
+                       grpc::ServerWriter<v1::ExploreResponse>* writer) override {
+    if (const grpc::Status status = Next(); !status.ok()) return status;
+    v1::ExploreResponse accepted, point, front;
+    accepted.mutable_accepted()->set_asked(3);
+    writer->Write(accepted);
+    if (fail_after_text) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone");
+    for (int i = 1; i >= 0; --i) {
+      point.mutable_point()->set_index(i);
+      writer->Write(point);
+    }
+    if (no_result) return grpc::Status::OK;
+    front.mutable_front()->add_points(1);
+    writer->Write(front);
     return grpc::Status::OK;
   }
 
@@ -172,6 +190,30 @@ TEST_F(ClientTest, AStreamWithoutAResultIsAnError) {
   service_.no_result = true;
   EXPECT_THAT(SummarizerClient(address(), quick_).StreamSummarize(Request(), [](absl::string_view) {}),
               StatusIs(absl::StatusCode::kInternal, testing::HasSubstr("result")));
+}
+
+TEST_F(ClientTest, ExploresPointByPointAndTriesAgainWhileNothingHasCome) {
+  service_.failures = {Full(absl::Milliseconds(1))};
+  std::vector<int> points;
+  ASSERT_OK_AND_ASSIGN(const auto explored,
+                       SummarizerClient(address(), quick_).Explore({}, [&](const v1::ExplorePoint& point) {
+                         points.push_back(point.index());
+                       }));
+  EXPECT_THAT(points, testing::ElementsAre(1, 0));
+  EXPECT_EQ(explored.accepted.asked(), 3);
+  EXPECT_THAT(explored.front.points(), testing::ElementsAre(1));
+  EXPECT_EQ(service_.calls, 2);
+}
+
+TEST_F(ClientTest, DoesNotExploreTwiceNorTakeAStreamWithoutAFront) {
+  const SummarizerClient client(address(), quick_);
+  service_.no_result = true;
+  EXPECT_THAT(client.Explore({}, [](const auto&) {}).status(),
+              StatusIs(absl::StatusCode::kInternal, testing::HasSubstr("front")));
+  service_.calls = 0;
+  service_.fail_after_text = true;
+  EXPECT_THAT(client.Explore({}, [](const auto&) {}).status(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(service_.calls, 1);
 }
 
 TEST_F(ClientTest, NobodyThereIsUnavailable) {

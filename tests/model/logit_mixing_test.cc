@@ -24,9 +24,16 @@ class LogitMixingTest : public testing::Test {
     ASSERT_OK(MakeTinyClp(folder_.path(), options));
     ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint, OpenCheckpoint(folder_.path()));
     ASSERT_OK_AND_ASSIGN(parameters_, Parameters::Create(checkpoint, backend_.get()));
-    const EngineOptions limits{
-        .max_rows = 8, .max_input_tokens = 32, .max_new_tokens = 20, .max_encode_tokens = 80, .max_draft_tokens = 4};
-    ASSERT_OK_AND_ASSIGN(engine_, NewEngine(checkpoint.config, limits, backend_.get()));
+    Restart(/*max_encode_tokens=*/80);
+  }
+
+  void Restart(int32_t max_encode_tokens) {
+    const EngineOptions limits{.max_rows = 8,
+                               .max_input_tokens = 32,
+                               .max_new_tokens = 20,
+                               .max_encode_tokens = max_encode_tokens,
+                               .max_draft_tokens = 4};
+    ASSERT_OK_AND_ASSIGN(engine_, NewEngine(parameters_->config(), limits, backend_.get()));
   }
 
   std::shared_ptr<const MixedWeights> Mixture(double alpha, double w) {
@@ -120,14 +127,21 @@ TEST_F(LogitMixingTest, GetsTheSameBitsAloneAndAmongOthersAndACancelledOneDistur
   for (const EngineRequest& request : requests) ExpectSame(together[request.id], alone[request.id]);
 }
 
-TEST_F(LogitMixingTest, RefusesBeamsAndMoreExpertsThanItCanEncode) {
+TEST_F(LogitMixingTest, ExpertsThatDoNotFitOneEncoderPassTakeSeveral) {
+  Load("full");
+  std::vector<LogitExpert> experts;
+  for (const double alpha : {0.1, 0.3, 0.6, 1.0}) experts.push_back({Mixture(alpha, 0.5), 0.25f});
+  const Generation in_two_passes = Run(Mixing(1, experts));
+  Restart(/*max_encode_tokens=*/200);
+  ExpectSame(in_two_passes, Run(Mixing(1, experts)));
+}
+
+TEST_F(LogitMixingTest, RefusesBeams) {
   Load("full");
   const auto a = Mixture(0.1, 1.0);
   EngineRequest beams = Mixing(1, {{a, 0.5f}, {a, 0.5f}});
   beams.options.num_beams = 2;
   EXPECT_THAT(engine_->Admit(beams), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("num_beams is 2")));
-  EXPECT_THAT(engine_->Admit(Mixing(1, std::vector<LogitExpert>(4, {a, 0.25f}))),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("4 experts")));
   EXPECT_EQ(engine_->free_rows(), 8);
 }
 

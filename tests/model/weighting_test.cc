@@ -43,6 +43,17 @@ TEST(MixShareTest, RunsFromNothingAtAlphaMinToAllAtOne) {
   EXPECT_EQ(MixShare({MixingKind::kSoftmdp, 1.0}, 1.0), 1.0);
 }
 
+TEST(MixShareTest, AlphaOfShareTurnsItBack) {
+  for (const MixingRule& rule : {kSoft, kLinear, MixingRule{MixingKind::kSoftmdp, 0.01}}) {
+    for (const double alpha : {0.1, 0.25, 0.7, 1.0}) {
+      EXPECT_NEAR(AlphaOfShare(rule, MixShare(rule, alpha)), alpha, 1e-12);
+    }
+  }
+  EXPECT_EQ(AlphaOfShare(kSoft, 0.0), 0.1);
+  EXPECT_EQ(AlphaOfShare({MixingKind::kSoftmdp, 0.01}, 1.0), 1.0);
+  EXPECT_EQ(AlphaOfShare(kFixed, 0.0), 0.1);
+}
+
 TEST(WeightingTest, TakesWhatLiesOnTheSimplex) {
   const auto weighting = Weighting::Create(kSoft, 3, 0.5, {0.2, 0.3, 0.5});
   ASSERT_THAT(weighting, IsOk());

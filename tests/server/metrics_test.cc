@@ -69,6 +69,7 @@ TEST(MetricsTest, ExportsTheDocumentedSeries) {
                                             "trimtab_requests_rejected_total",
                                             "trimtab_requests_cancelled_total",
                                             "trimtab_prompt_tokens_total",
+                                            "trimtab_explore_points_total",
                                             "trimtab_generated_tokens_total",
                                             "trimtab_batch_size",
                                             "trimtab_batch_lanes",

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "model/field_error.h"
 #include "tests/server/scheduler_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace trimtab {
 namespace {
@@ -152,6 +153,63 @@ TEST_F(SchedulerTest, TheQueueIsBounded) {
   EXPECT_TRUE(first->Await().ok());
   EXPECT_TRUE(second->Await().ok());
   EXPECT_EQ(scheduler_->waiting(), 0);
+}
+
+class SchedulerTogetherTest : public SchedulerFixture {
+ protected:
+  // Requests of so many different weightings, and what becomes of them.
+  std::vector<Scheduler::Submission> Submissions(int count, const Ask& ask = {}) {
+    std::vector<Scheduler::Submission> submissions;
+    for (int i = 0; i < count; ++i) {
+      auto outcome = outcomes_.emplace_back(std::make_shared<Outcome>());
+      Ask one = ask;
+      one.first_token += 100 * i;
+      one.key = i;
+      submissions.push_back({NewRequest(one), {.on_token = nullptr, .on_done = [outcome](auto result) {
+                                                 outcome->Done(std::move(result));
+                                               }}});
+    }
+    return submissions;
+  }
+  std::vector<std::shared_ptr<Outcome>> outcomes_;
+};
+
+TEST_F(SchedulerTogetherTest, OnePlanSeesThemAll) {
+  // Over the basis four rows cost what one costs, and that is twice a dense row: alone each would run densely.
+  SchedulerOptions options;
+  options.costs = {.points = {{1, 1.0, 2.0}, {4, 4.0, 2.0}}, .mix = 0.0};
+  Start({.rows = 4}, options, /*mixtures=*/4);
+  ASSERT_OK_AND_ASSIGN(const std::vector<uint64_t> ids, scheduler_->SubmitTogether(Submissions(4, {.tokens = 2})));
+  EXPECT_EQ(ids.size(), 4u);
+  control_.RunFreely();
+  for (const auto& outcome : outcomes_) {
+    ASSERT_OK(outcome->Await().status());
+    EXPECT_EQ(outcome->Await()->path, ExecutionPath::kBasis);
+  }
+}
+
+TEST_F(SchedulerTogetherTest, TheQueueTakesAsManyFromTheFrontAsItHasRoomFor) {
+  Start({.rows = 1}, /*max_queue_length=*/3);
+  auto endless = Submit({.first_token = 100, .tokens = kEndless});
+  AwaitRunning(1);
+  ASSERT_OK_AND_ASSIGN(const std::vector<uint64_t> ids, scheduler_->SubmitTogether(Submissions(5)));
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_EQ(scheduler_->waiting(), 3);
+  EXPECT_THAT(scheduler_->SubmitTogether(Submissions(1)).status(), StatusIs(absl::StatusCode::kResourceExhausted));
+  scheduler_->Cancel(ids[0]);
+  scheduler_->Cancel(endless->id());
+  control_.RunFreely();
+  EXPECT_TRUE(absl::IsCancelled(outcomes_[0]->Await().status()));
+  EXPECT_OK(outcomes_[1]->Await().status());
+  EXPECT_OK(outcomes_[2]->Await().status());
+  for (int i = 3; i < 6; ++i) EXPECT_EQ(outcomes_[i]->calls(), 0) << "was never submitted";
+}
+
+TEST_F(SchedulerTogetherTest, ADrainingServerTakesNoneAndCallsNobody) {
+  Start({});
+  scheduler_->Drain(absl::InfiniteFuture());
+  EXPECT_THAT(scheduler_->SubmitTogether(Submissions(2)).status(), StatusIs(absl::StatusCode::kUnavailable));
+  for (const auto& outcome : outcomes_) EXPECT_EQ(outcome->calls(), 0);
 }
 
 TEST_F(SchedulerTest, AFailedMixEndsItsRequest) {

@@ -58,6 +58,36 @@ StreamedReply StreamSummarize(Stub& stub, const v1::SummarizeRequest& request) {
   return reply;
 }
 
+ExploredReply Explore(Stub& stub, const v1::ExploreRequest& request) {
+  grpc::ClientContext context;
+  return Explore(stub, request, context);
+}
+
+ExploredReply Explore(Stub& stub, const v1::ExploreRequest& request, grpc::ClientContext& context) {
+  ExploredReply reply;
+  const auto reader = stub.Explore(&context, request);
+  for (v1::ExploreResponse message; reader->Read(&message); ++reply.messages) {
+    EXPECT_EQ(message.has_accepted(), reply.messages == 0) << "accepted comes first";
+    if (message.has_accepted()) reply.accepted = message.accepted();
+    if (message.has_point()) {
+      EXPECT_TRUE(reply.points.emplace(message.point().index(), message.point()).second) << "a point came twice";
+    }
+    if (!message.has_front()) continue;
+    EXPECT_EQ(reply.points.size(), static_cast<size_t>(reply.accepted.weightings_size())) << "front comes last";
+    reply.front = message.front();
+  }
+  reply.status = reader->Finish();
+  return reply;
+}
+
+v1::ExploreRequest GridRequest(const std::string& article, int divisions) {
+  v1::ExploreRequest request;
+  request.set_article(article);
+  request.mutable_grid()->set_divisions(divisions);
+  request.mutable_options()->set_max_new_tokens(12);
+  return request;
+}
+
 v1::SummarizeRequest RequestFor(const std::string& article, double first) {
   v1::SummarizeRequest request;
   request.set_article(article);

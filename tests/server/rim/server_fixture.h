@@ -2,6 +2,7 @@
 #ifndef TRIMTAB_TESTS_SERVER_RIM_SERVER_FIXTURE_H_
 #define TRIMTAB_TESTS_SERVER_RIM_SERVER_FIXTURE_H_
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -34,6 +35,20 @@ struct StreamedReply {
   v1::SummarizeResponse result;
 };
 StreamedReply StreamSummarize(Stub& stub, const v1::SummarizeRequest& request);
+
+struct ExploredReply {
+  grpc::Status status;
+  int messages = 0;
+  v1::ExploreAccepted accepted;
+  std::map<int, v1::ExplorePoint> points;  // By index.
+  v1::ExploreFront front;
+};
+// Expects the order of messages that the contract promises.
+ExploredReply Explore(Stub& stub, const v1::ExploreRequest& request);
+ExploredReply Explore(Stub& stub, const v1::ExploreRequest& request, grpc::ClientContext& context);
+
+// An exploration with weights (i / divisions, rest) of a two-reward checkpoint.
+v1::ExploreRequest GridRequest(const std::string& article, int divisions);
 
 // A request with weights (first, 1 - first) of a two-reward checkpoint.
 v1::SummarizeRequest RequestFor(const std::string& article, double first);

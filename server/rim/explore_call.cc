@@ -1,0 +1,213 @@
+#include "server/rim/explore_call.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "model/rewards/pareto.h"
+#include "model/status_macros.h"
+#include "server/rim/wire.h"
+
+namespace trimtab {
+namespace {
+
+// Between two tries to submit to a full queue while no point of the call is in the scheduler, whose end would be the
+// time to try.
+constexpr int64_t kRetryMillis = 50;
+
+absl::Status LateError() {
+  return absl::DeadlineExceededError(
+      "the deadline passed before all points were written: ask for fewer, or allow more time");
+}
+
+}  // namespace
+
+ExploreCall::ExploreCall(const SummarizerParts& parts, const grpc::CallbackServerContext& context,
+                         const grpc::ByteBuffer& request)
+    : parts_(parts), call_(parts, "Explore", context) {
+  status_ = Prepare(request);
+  Pump();
+}
+
+absl::Status ExploreCall::Prepare(const grpc::ByteBuffer& bytes) {
+  v1::ExploreRequest request;
+  RETURN_IF_ERROR(ParseMessage(bytes, &request));
+  ASSIGN_OR_RETURN(plan_, PlanExploration(parts_, request));
+  points_.resize(plan_.points.size());
+  return absl::OkStatus();
+}
+
+void ExploreCall::OnPointDone(size_t index, absl::StatusOr<SummaryResult> result) {
+  {
+    MutexLock lock(mutex_);
+    done_.emplace_back(index, std::move(result));
+  }
+  Notify();
+}
+
+void ExploreCall::OnCancel() {
+  {
+    MutexLock lock(mutex_);
+    cancelled_ = true;
+  }
+  Notify();
+}
+
+void ExploreCall::OnWriteDone(bool ok) {
+  if (!ok && status_.ok()) status_ = absl::CancelledError("the caller is gone");
+  Pump();
+}
+
+void ExploreCall::Notify() {
+  {
+    MutexLock lock(mutex_);
+    news_ = true;
+    if (std::exchange(pumping_, true)) return;
+  }
+  Wake(gpr_inf_past(GPR_CLOCK_REALTIME));
+}
+
+void ExploreCall::Wake(gpr_timespec at) {
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(at, [this](bool) { Pump(); });
+}
+
+bool ExploreCall::Rest() {
+  MutexLock lock(mutex_);
+  if (news_) return false;
+  pumping_ = false;
+  return true;
+}
+
+void ExploreCall::Pump() {
+  do {
+    TakeNews();
+    if (status_.ok()) status_ = Feed();
+    if (!status_.ok()) {
+      if (ended_ == submitted_) return Finish(call_.End(status_));
+      CancelPoints();
+    } else if (StartNextWrite()) {
+      return;
+    } else if (ended_ == points_.size()) {
+      return FinishWithFront();
+    } else if (ended_ == submitted_) {
+      return Wake(gpr_time_add(gpr_now(GPR_CLOCK_REALTIME), gpr_time_from_millis(kRetryMillis, GPR_TIMESPAN)));
+    }
+  } while (!Rest());
+}
+
+void ExploreCall::TakeNews() {
+  bool cancelled = false;
+  {
+    MutexLock lock(mutex_);
+    news_ = false;
+    cancelled = cancelled_;
+    taken_.swap(done_);
+  }
+  if (cancelled && status_.ok()) status_ = call_.late() ? LateError() : absl::CancelledError("the caller cancelled");
+  for (auto& [index, result] : taken_) {
+    const absl::Status status = Settle(index, std::move(result));
+    if (status_.ok()) status_ = status;
+  }
+  taken_.clear();
+}
+
+absl::Status ExploreCall::Settle(size_t index, absl::StatusOr<SummaryResult> result) {
+  Point& point = points_[index];
+  point.ended = true;
+  ++ended_;
+  RETURN_IF_ERROR(result.status());
+  parts_.metrics->explore_points.Increment();
+  Complete(*parts_.tokenizer, *result, &point.reply);
+  v1::ExplorePoint& message = *to_write_.emplace_back().mutable_point();
+  message.set_index(static_cast<int32_t>(index));
+  const std::vector<int32_t>& asked = plan_.points[index].asked;
+  message.mutable_asked()->Assign(asked.begin(), asked.end());
+  *message.mutable_result() = std::move(point.reply);
+  return Score(point, &message);
+}
+
+absl::Status ExploreCall::Score(Point& point, v1::ExplorePoint* message) {
+  for (const RewardScorer* scorer : plan_.scorers) {
+    ASSIGN_OR_RETURN(const std::vector<double> scores, scorer->Score({.article = plan_.article,
+                                                                      .summary = message->result().summary(),
+                                                                      .reference = plan_.reference}));
+    for (size_t i = 0; i < scores.size(); ++i) (*message->mutable_scores())[scorer->names()[i]] = scores[i];
+  }
+  for (const std::string& name : plan_.objectives) point.objectives.push_back(message->scores().at(name));
+  return absl::OkStatus();
+}
+
+void ExploreCall::CancelPoints() {
+  for (const Point& point : points_) {
+    if (point.id != 0 && !point.ended) parts_.scheduler->Cancel(point.id);
+  }
+}
+
+absl::Status ExploreCall::Feed() {
+  const auto at_once = static_cast<size_t>(plan_.at_once);
+  if (to_write_.size() > at_once) return absl::OkStatus();  // The reader is behind.
+  std::vector<Scheduler::Submission> submissions;
+  const size_t end = std::min(points_.size(), ended_ + at_once);
+  for (size_t i = submitted_; i < end; ++i) {
+    ASSIGN_OR_RETURN(Scheduler::Submission submission, SubmissionOf(i));
+    submissions.push_back(std::move(submission));
+  }
+  if (submissions.empty()) return absl::OkStatus();
+  call_.NoteSubmitted();
+  const auto ids = parts_.scheduler->SubmitTogether(std::move(submissions));
+  if (absl::IsResourceExhausted(ids.status()) && accepted_) return absl::OkStatus();  // Another time.
+  RETURN_IF_ERROR(ids.status());
+  for (const uint64_t id : *ids) points_[submitted_++].id = id;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Scheduler::Submission> ExploreCall::SubmissionOf(size_t index) {
+  const Steering& steering = plan_.points[index].steering;
+  RETURN_IF_ERROR(Read(BuildPrompt(plan_.parameters->clp(), steering.weighting, "")));
+  points_[index].reply = BeginReply(steering, *plan_.parameters, input_);
+  return Scheduler::Submission{
+      .request = {.input_ids = input_.ids,
+                  .parameters = plan_.parameters,
+                  .coefficients = steering.coefficients,
+                  .options = plan_.options,
+                  .deadline = call_.deadline(),
+                  .path = plan_.path},
+      .callbacks = {.on_token = nullptr, .on_done = [this, index](absl::StatusOr<SummaryResult> result) {
+                      OnPointDone(index, std::move(result));
+                    }}};
+}
+
+absl::Status ExploreCall::Read(absl::string_view prefix) {
+  if (!input_.ids.empty() && prefix == prefix_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(input_, Tokenize(parts_, *plan_.parameters, absl::StrCat(prefix, plan_.article)));
+  prefix_ = std::string(prefix);
+  return absl::OkStatus();
+}
+
+bool ExploreCall::StartNextWrite() {
+  if (!std::exchange(accepted_, true)) {
+    v1::ExploreAccepted& accepted = *to_write_.emplace_front().mutable_accepted();
+    accepted.set_asked(plan_.asked);
+    for (const DistinctPoint& point : plan_.points) *accepted.add_weightings() = WeightingToProto(point.steering);
+  }
+  if (to_write_.empty()) return false;
+  WriteMessage(to_write_.front(), &bytes_);
+  to_write_.pop_front();
+  StartWrite(&bytes_);
+  return true;
+}
+
+void ExploreCall::FinishWithFront() {
+  v1::ExploreResponse message;
+  v1::ExploreFront& front = *message.mutable_front();
+  front.mutable_objectives()->Assign(plan_.objectives.begin(), plan_.objectives.end());
+  if (!plan_.objectives.empty()) {
+    std::vector<std::vector<double>> scores;
+    for (const Point& point : points_) scores.push_back(point.objectives);
+    for (const size_t index : NonDominated(scores)) front.add_points(static_cast<int32_t>(index));
+  }
+  WriteMessage(message, &bytes_);
+  StartWriteAndFinish(&bytes_, grpc::WriteOptions(), call_.End(absl::OkStatus()));
+}
+
+}  // namespace trimtab

@@ -1,0 +1,93 @@
+#ifndef TRIMTAB_SERVER_RIM_EXPLORE_CALL_H_
+#define TRIMTAB_SERVER_RIM_EXPLORE_CALL_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "grpcpp/alarm.h"
+#include "grpcpp/grpcpp.h"
+#include "server/mutex.h"
+#include "server/rim/call.h"
+#include "server/rim/explore_plan.h"
+#include "server/scheduler.h"
+#include "trimtab/v1/summarizer.pb.h"
+
+namespace trimtab {
+
+// One Explore call. Keeps a bounded number of its points in the scheduler and submits the next ones as they end, all
+// that it can at one moment, so that the paths of all are planned together. Points are decoded and scored on gRPC's
+// threads; the engine thread only leaves results here and never waits. Where a reader is behind, nothing more is
+// submitted: it costs memory for about twice that number. Deletes itself when gRPC is done with it.
+class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+ public:
+  ExploreCall(const SummarizerParts& parts, const grpc::CallbackServerContext& context,
+              const grpc::ByteBuffer& request);
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override { delete this; }
+
+ private:
+  struct Point {
+    uint64_t id = 0;  // In the scheduler, 0: not submitted.
+    bool ended = false;
+    v1::SummarizeResponse reply;
+    std::vector<double> objectives;  // Its scores in the order of plan_.objectives.
+  };
+
+  absl::Status Prepare(const grpc::ByteBuffer& request);
+
+  // From the engine thread.
+  void OnPointDone(size_t index, absl::StatusOr<SummaryResult> result);
+  void Notify();               // Something happened: wakes the pump if it rests.
+  void Wake(gpr_timespec at);  // Runs the pump on a thread of gRPC.
+
+  // Moves everything on that can be: takes results, submits, writes, finishes. One thread at a time: who set pumping_,
+  // the end of the write it started, or the alarm it set. Between them nobody else touches what is not guarded.
+  void Pump();
+  bool Rest();  // False: something happened, go on.
+
+  void TakeNews();
+  absl::Status Settle(size_t index, absl::StatusOr<SummaryResult> result);
+  absl::Status Score(Point& point, v1::ExplorePoint* message);
+  void CancelPoints();
+  absl::Status Feed();
+  absl::StatusOr<Scheduler::Submission> SubmissionOf(size_t index);
+  absl::Status Read(absl::string_view prefix);  // Tokenizes the article unless it is what input_ holds.
+  bool StartNextWrite();                        // False: nothing to write.
+  void FinishWithFront();
+
+  const SummarizerParts& parts_;
+
+  Mutex mutex_;
+  std::vector<std::pair<size_t, absl::StatusOr<SummaryResult>>> done_ ABSL_GUARDED_BY(mutex_);
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool news_ ABSL_GUARDED_BY(mutex_) = false;
+  bool pumping_ ABSL_GUARDED_BY(mutex_) = true;  // To the end of the constructor.
+
+  // Of the pump.
+  ExplorePlan plan_;
+  std::vector<Point> points_;
+  size_t submitted_ = 0;   // Of points_.
+  size_t ended_ = 0;       // Of these.
+  absl::Status status_;    // The first failure: the call ends with it when no point is in the scheduler.
+  bool accepted_ = false;  // The first message is written.
+  std::deque<v1::ExploreResponse> to_write_;
+  std::string prefix_;  // Of the prompt that input_ was made from.
+  EncoderInputIds input_;
+  std::vector<std::pair<size_t, absl::StatusOr<SummaryResult>>> taken_;
+  grpc::ByteBuffer bytes_;  // On its way.
+  std::unique_ptr<grpc::Alarm> alarm_;
+
+  Call call_;
+};
+
+}  // namespace trimtab
+
+#endif  // TRIMTAB_SERVER_RIM_EXPLORE_CALL_H_
