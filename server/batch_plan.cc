@@ -27,6 +27,8 @@ struct Turn {
 
 }  // namespace
 
+bool MayWait(size_t waiting, size_t free) { return waiting < 4 * free; }
+
 std::vector<size_t> PlanAdmissions(std::span<const Candidate> waiting, std::span<const LaneLoad> running,
                                    int32_t free_rows) {
   absl::flat_hash_map<uint64_t, Lane> lanes;

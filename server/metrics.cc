@@ -90,6 +90,7 @@ Metrics::Metrics(Registry& r)
       requests_waiting(OneGauge(r, "requests_waiting", "Requests that wait for a place in the batch.")),
       requests_rejected(Counters(r, "requests_rejected_total", "Requests refused on arrival, by reason.")),
       rejected_queue_full(requests_rejected.Add({{"reason", "queue_full"}})),
+      rejected_lane_full(requests_rejected.Add({{"reason", "lane_full"}})),
       rejected_draining(requests_rejected.Add({{"reason", "draining"}})),
       requests_cancelled(Counters(r, "requests_cancelled_total",
                                   "Requests ended early by the caller, a deadline or a "

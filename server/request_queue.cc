@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/status_macros.h"
+#include "server/batch_plan.h"
 
 namespace trimtab {
 namespace {
@@ -51,17 +53,29 @@ absl::Status RequestQueue::Add(std::unique_ptr<PendingRequest>& request) {
     metrics_->rejected_draining.Increment();
     return DrainedError();
   }
-  if (waiting_.size() >= static_cast<size_t>(std::max(0, max_length_))) {
-    metrics_->rejected_queue_full.Increment();
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the queue is full: ", waiting_.size(), " requests wait; try again later"));
-  }
+  RETURN_IF_ERROR(CheckRoom(request->lane));
   next_deadline_ = std::min(next_deadline_, request->request.deadline);
   ++accepted_;
+  ++lanes_[request->lane];
   waiting_.emplace(request->id, std::move(request));
   ShowSize();
   changed_.NotifyOne();
   return absl::OkStatus();
+}
+
+absl::Status RequestQueue::CheckRoom(uint64_t lane) {
+  const auto found = lanes_.find(lane);
+  const size_t alike = found == lanes_.end() ? 0 : found->second;
+  const size_t length = waiting_.size(), places = static_cast<size_t>(std::max(0, max_length_));
+  if (length >= places) {
+    metrics_->rejected_queue_full.Increment();
+    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", length, " requests wait; try again later"));
+  }
+  if (MayWait(alike, places - length)) return absl::OkStatus();
+  metrics_->rejected_lane_full.Increment();
+  return absl::ResourceExhaustedError(absl::StrCat("of ", places, " places in the queue ", alike,
+                                                   " hold requests of this weighting, and the other ", places - length,
+                                                   " are kept for others; try again later"));
 }
 
 void RequestQueue::Cancel(uint64_t id) {
@@ -120,6 +134,7 @@ std::unique_ptr<PendingRequest> RequestQueue::TakeOut(uint64_t id) {
   const auto found = waiting_.find(id);
   std::unique_ptr<PendingRequest> request = std::move(found->second);
   waiting_.erase(found);
+  if (const auto lane = lanes_.find(request->lane); --lane->second == 0) lanes_.erase(lane);
   ShowSize();
   return request;
 }

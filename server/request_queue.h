@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -38,7 +39,8 @@ struct PendingRequest {
   int32_t streamed_tokens = 0;
 };
 
-// Requests that wait for a place, in order of arrival: bound, deadlines, cancellation, drain.
+// Requests that wait for a place, in order of arrival: bound and its fair shares (MayWait), deadlines, cancellation,
+// drain.
 // Thread-safe. Lock order: its lock is a leaf; callbacks run without it.
 class RequestQueue {
  public:
@@ -57,7 +59,7 @@ class RequestQueue {
   // `metrics` must outlive the last request.
   RequestQueue(int max_length, Metrics* metrics) : max_length_(max_length), metrics_(metrics) {}
 
-  // Takes `request` in, or leaves it: ResourceExhausted (full), Unavailable (draining).
+  // Takes `request` in, or leaves it: ResourceExhausted (full, or full of its lane), Unavailable (draining).
   absl::Status Add(std::unique_ptr<PendingRequest>& request);
   void Cancel(uint64_t id);
 
@@ -79,6 +81,7 @@ class RequestQueue {
   void CollectEnded(Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MoveToEnded(uint64_t id, absl::Status status, Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<PendingRequest> TakeOut(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckRoom(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitForChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ShowSize() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -88,6 +91,7 @@ class RequestQueue {
   CondVar changed_;    // Something for the engine thread.
   CondVar all_ended_;  // accepted_ became 0.
   std::map<uint64_t, std::unique_ptr<PendingRequest>> waiting_ ABSL_GUARDED_BY(mutex_);  // Ids grow with arrival.
+  absl::flat_hash_map<uint64_t, size_t> lanes_ ABSL_GUARDED_BY(mutex_);  // How many of each lane wait; none: no entry.
   absl::Time next_deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // No deadline in waiting_ is earlier.
   std::vector<uint64_t> cancels_ ABSL_GUARDED_BY(mutex_);
   int accepted_ ABSL_GUARDED_BY(mutex_) = 0;  // Whose on_done has not returned.

@@ -61,18 +61,6 @@ SteeringBounds::Range RangeOf(const SteeringBounds& bounds, const std::string& r
   return found == bounds.rewards.end() ? SteeringBounds::Range() : found->second;
 }
 
-absl::string_view MixingName(MixingKind kind) {
-  switch (kind) {
-    case MixingKind::kSoftmdp:
-      return "softmdp";
-    case MixingKind::kLinear:
-      return "linear";
-    case MixingKind::kFixed:
-      return "fixed";
-  }
-  return "";
-}
-
 GenerationOptions Defaults(const GenerationDefaults& defaults, const RequestLimits& limits) {
   GenerationOptions options;
   options.max_new_tokens = std::min(defaults.max_new_tokens, limits.max_new_tokens);
@@ -84,15 +72,18 @@ GenerationOptions Defaults(const GenerationDefaults& defaults, const RequestLimi
 
 }  // namespace
 
+absl::Status CheckSteering(absl::string_view field, const v1::Steering& steering) {
+  RETURN_IF_ERROR(CheckCount(absl::StrCat(field, ".weights"), steering.weights_size()));
+  const std::string named = absl::StrCat(field, ".named_weights");
+  RETURN_IF_ERROR(CheckCount(named, static_cast<int>(steering.named_weights_size())));
+  RETURN_IF_ERROR(CheckLength(absl::StrCat(field, ".preset"), steering.preset()));
+  for (const auto& [name, weight] : steering.named_weights()) RETURN_IF_ERROR(CheckLength(named, name));
+  return absl::OkStatus();
+}
+
 absl::Status CheckRequest(const v1::SummarizeRequest& request) {
   RETURN_IF_ERROR(CheckArticle(request.article()));
-  const v1::Steering& steering = request.steering();
-  RETURN_IF_ERROR(CheckCount("steering.weights", steering.weights_size()));
-  RETURN_IF_ERROR(CheckCount("steering.named_weights", static_cast<int>(steering.named_weights_size())));
-  RETURN_IF_ERROR(CheckLength("steering.preset", steering.preset()));
-  for (const auto& [name, weight] : steering.named_weights()) {
-    RETURN_IF_ERROR(CheckLength("steering.named_weights", name));
-  }
+  RETURN_IF_ERROR(CheckSteering("steering", request.steering()));
   RETURN_IF_ERROR(CheckLength("parameter_digest", request.parameter_digest()));
   if (v1::ExecutionPath_IsValid(request.execution_path())) return absl::OkStatus();
   return InvalidField("execution_path",
@@ -121,11 +112,16 @@ SteeringAsked SteeringFromProto(const v1::Steering& steering) {
   return asked;
 }
 
+absl::StatusOr<Steering> ResolveAt(absl::string_view field, const ClpConfig& clp, const SteeringBounds& bounds,
+                                   const CoefficientGrid& grid, const v1::Steering& asked) {
+  auto steering = ResolveSteering(clp, bounds, grid, SteeringFromProto(asked));
+  if (!steering.ok()) return Within(field, steering.status());
+  return steering;
+}
+
 absl::StatusOr<Steering> ResolveRequest(const ClpConfig& clp, const SteeringBounds& bounds, const CoefficientGrid& grid,
                                         const v1::SummarizeRequest& request) {
-  auto steering = ResolveSteering(clp, bounds, grid, SteeringFromProto(request.steering()));
-  if (!steering.ok()) return Within("steering", steering.status());
-  return steering;
+  return ResolveAt("steering", clp, bounds, grid, request.steering());
 }
 
 absl::StatusOr<GenerationOptions> OptionsFromProto(const v1::GenerationOptions& asked,
@@ -232,7 +228,7 @@ void DescribeModel(const Parameters& parameters, const SteeringBounds& bounds, c
     message->set_weight_low(range.low);
     message->set_weight_high(range.high);
   }
-  info->set_mixing(std::string(MixingName(clp.mixing.kind)));
+  info->set_mixing(std::string(MixingKindName(clp.mixing.kind)));
   info->set_alpha_min(clp.mixing.alpha_min);
   info->set_default_alpha(clp.default_alpha);
   for (const auto& [name, preset] : clp.presets) {

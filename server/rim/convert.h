@@ -34,9 +34,15 @@ inline constexpr size_t kMaxArticleBytes = size_t{1} << 20;
 // counts, known execution path.
 absl::Status CheckRequest(const v1::SummarizeRequest& request);
 
-// Omitted fields are left for the checkpoint to decide. REQUIRES: CheckRequest is OK.
+// The part of it about steering that lies at `field` of a message: "steering", "weightings[3]".
+absl::Status CheckSteering(absl::string_view field, const v1::Steering& steering);
+
+// Omitted fields are left for the checkpoint to decide. REQUIRES: CheckSteering is OK.
 SteeringAsked SteeringFromProto(const v1::Steering& steering);
 
+// Resolves what is asked at `field` against what is served; names fields as "weightings[3].alpha".
+absl::StatusOr<Steering> ResolveAt(absl::string_view field, const ClpConfig& clp, const SteeringBounds& bounds,
+                                   const CoefficientGrid& grid, const v1::Steering& asked);
 // Resolves what is asked against what is served; names fields as "steering.weights[1]".
 absl::StatusOr<Steering> ResolveRequest(const ClpConfig& clp, const SteeringBounds& bounds, const CoefficientGrid& grid,
                                         const v1::SummarizeRequest& request);
