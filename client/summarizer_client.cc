@@ -5,9 +5,11 @@
 #include <optional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "client/affinity.h"
 #include "client/rich_status.h"
@@ -21,22 +23,22 @@ namespace trimtab {
 namespace {
 
 constexpr int kMaxReceiveBytes = 8 << 20;
-// How long a host may take to accept a connection, and how long a broken one is left alone at most.
-constexpr int kConnectMs = 2000;
-constexpr int kReconnectMs = 1000;
+constexpr int kConnectMs = 2000;  // A host that has not accepted a connection by then is not reachable.
 
+// One connection. A broken one is not used again: gRPC would fail calls on it at once until it has mended it, which it
+// does at its own, slow pace. A call on a new one waits until it is known whether the server is there.
 struct Stubs {
   std::unique_ptr<v1::Summarizer::Stub> summarizer;
   std::unique_ptr<v1::Admin::Stub> admin;
 };
 
-Stubs Connect(const std::string& server) {
+std::shared_ptr<const Stubs> Connect(const std::string& server) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // Else a new one would be the old one.
   const auto channel = grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
-  return {v1::Summarizer::NewStub(channel), v1::Admin::NewStub(channel)};
+  return std::make_shared<const Stubs>(Stubs{v1::Summarizer::NewStub(channel), v1::Admin::NewStub(channel)});
 }
 
 std::vector<std::string> ServersOf(absl::string_view servers) { return absl::StrSplit(servers, ','); }
@@ -67,12 +69,15 @@ using MakeAttempt = std::function<Attempt(const Stubs&, grpc::ClientContext&)>;
 struct SummarizerClient::Impl {
   Impl(const std::vector<std::string>& servers, const ClientOptions& options)
       : options(options),
+        servers(servers),
         routing(servers, options.failed_server_pause),
-        keys([this](absl::Time deadline) { return GetModelInfo(deadline, static_cast<int>(stubs.size())); }) {
-    for (const std::string& server : servers) stubs.push_back(Connect(server));
-  }
+        keys([this](absl::Time deadline) { return GetModelInfo(deadline, static_cast<int>(this->servers.size())); }),
+        stubs(servers.size()) {}
 
   absl::Time Deadline() const { return absl::Now() + options.timeout; }
+
+  std::shared_ptr<const Stubs> StubsOf(size_t server);
+  void Failed(size_t server, const std::shared_ptr<const Stubs>& broken);
 
   // Calls `attempt` until it is done, may not be tried again, or tries or time are up.
   absl::Status Retry(absl::string_view key, absl::Time deadline, int max_attempts, const MakeAttempt& attempt);
@@ -83,10 +88,24 @@ struct SummarizerClient::Impl {
   absl::Status Prewarm(const PrewarmShare& share, absl::Time deadline, v1::PrewarmResponse* all);
 
   const ClientOptions options;
-  std::vector<Stubs> stubs;  // By server.
+  const std::vector<std::string> servers;
   Routing routing;
   AffinityKeys keys;
+  absl::Mutex mutex;
+  std::vector<std::shared_ptr<const Stubs>> stubs ABSL_GUARDED_BY(mutex);  // By server; null: to be made.
 };
+
+std::shared_ptr<const Stubs> SummarizerClient::Impl::StubsOf(size_t server) {
+  absl::MutexLock lock(&mutex);
+  if (stubs[server] == nullptr) stubs[server] = Connect(servers[server]);
+  return stubs[server];
+}
+
+void SummarizerClient::Impl::Failed(size_t server, const std::shared_ptr<const Stubs>& broken) {
+  routing.Failed(server, absl::Now());
+  absl::MutexLock lock(&mutex);
+  if (stubs[server] == broken) stubs[server] = nullptr;
+}
 
 absl::Status SummarizerClient::Impl::Retry(absl::string_view key, absl::Time deadline, int max_attempts,
                                            const MakeAttempt& attempt) {
@@ -98,13 +117,15 @@ absl::Status SummarizerClient::Impl::Retry(absl::string_view key, absl::Time dea
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(deadline));
     if (!key.empty()) context.AddMetadata(kAffinityHeader, std::string(key));
-    const Attempt last = attempt(stubs[server], context);
+    const std::shared_ptr<const Stubs> connection = StubsOf(server);
+    const Attempt last = attempt(*connection, context);
     if (last.status.ok()) return absl::OkStatus();
     const std::optional<absl::Duration> least = LeastWait(last.status);
     const bool unavailable = last.status.error_code() == grpc::StatusCode::UNAVAILABLE;
-    if (unavailable) routing.Failed(server, absl::Now());
+    if (unavailable) Failed(server, connection);
     if (!last.may_retry || !least.has_value() || tried >= max_attempts) return FromGrpc(last.status);
-    if (unavailable && routing.Choose(order, absl::Now()).ready) continue;
+    const Routing::Choice next = routing.Choose(order, absl::Now());
+    if (unavailable && next.ready && next.server != server) continue;
     const absl::Duration wait = std::max(*least, backoff * absl::Uniform(random, 0.5, 1.0));
     if (absl::Now() + wait >= deadline) return FromGrpc(last.status);
     absl::SleepFor(wait);
