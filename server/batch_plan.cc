@@ -1,9 +1,8 @@
 #include "server/batch_plan.h"
 
+#include <algorithm>
 #include <queue>
 #include <tuple>
-
-#include "absl/container/flat_hash_map.h"
 
 namespace trimtab {
 namespace {
@@ -27,7 +26,14 @@ struct Turn {
 
 }  // namespace
 
-bool MayWait(size_t waiting, size_t free) { return waiting < 4 * free; }
+std::optional<uint64_t> PlanDisplacement(const WaitingByLane& waiting, uint64_t lane) {
+  const auto most = std::max_element(waiting.begin(), waiting.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto own = waiting.find(lane);
+  const size_t alike = own == waiting.end() ? 0 : own->second;
+  if (most == waiting.end() || most->second < alike + 2) return std::nullopt;
+  return most->first;
+}
 
 std::vector<size_t> PlanAdmissions(std::span<const Candidate> waiting, std::span<const LaneLoad> running,
                                    int32_t free_rows) {

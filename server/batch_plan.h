@@ -3,8 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
+
+#include "absl/container/flat_hash_map.h"
 
 namespace trimtab {
 
@@ -20,11 +23,13 @@ struct LaneLoad {
   int32_t rows = 0;
 };
 
-// Whether a queue takes one more request of a lane of which `waiting` wait already, with `free` places left: as long as
-// the lane holds less than four times what is free. So one lane fills at most four fifths of the queue, n of them
-// 4n/(4n + 1), and a lane of which nobody waits is taken in while a place is left. Nobody who waits is ever sent away.
-// Pure.
-bool MayWait(size_t waiting, size_t free);
+// How many requests of each lane wait.
+using WaitingByLane = absl::flat_hash_map<uint64_t, size_t>;
+
+// Which lane gives up a place in a full queue for a newcomer of `lane`: the one of which most wait (ties: any), if
+// those are at least two more than of `lane`, so that both are nearer to each other afterwards. None: the newcomer has
+// to go. So however one lane floods, another finds a place until as many of it wait. Pure.
+std::optional<uint64_t> PlanDisplacement(const WaitingByLane& waiting, uint64_t lane);
 
 // Which candidates join now, as indices in the order they join. Pure. Repeatedly takes the oldest candidate of the lane
 // with the fewest rows (running and joined; ties by age), until the next choice does not fit in `free_rows`: then

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/status_macros.h"
-#include "server/batch_plan.h"
 
 namespace trimtab {
 namespace {
@@ -22,6 +21,13 @@ absl::string_view StageName(Stage stage) {
       break;
   }
   return "being written";
+}
+
+absl::Status DisplacedError() {
+  return absl::ResourceExhaustedError(
+      "the queue is full, and most of it waits for the weighting of this request, which gave its place to one of "
+      "another; "
+      "try again later");
 }
 
 prometheus::Counter& CancelledCounter(Metrics& metrics, Stage stage) {
@@ -53,7 +59,7 @@ absl::Status RequestQueue::Add(std::unique_ptr<PendingRequest>& request) {
     metrics_->rejected_draining.Increment();
     return DrainedError();
   }
-  RETURN_IF_ERROR(CheckRoom(request->lane));
+  RETURN_IF_ERROR(MakeRoom(request->lane));
   next_deadline_ = std::min(next_deadline_, request->request.deadline);
   ++accepted_;
   ++lanes_[request->lane];
@@ -63,19 +69,27 @@ absl::Status RequestQueue::Add(std::unique_ptr<PendingRequest>& request) {
   return absl::OkStatus();
 }
 
-absl::Status RequestQueue::CheckRoom(uint64_t lane) {
-  const auto found = lanes_.find(lane);
-  const size_t alike = found == lanes_.end() ? 0 : found->second;
-  const size_t length = waiting_.size(), places = static_cast<size_t>(std::max(0, max_length_));
-  if (length >= places) {
-    metrics_->rejected_queue_full.Increment();
-    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", length, " requests wait; try again later"));
+absl::Status RequestQueue::MakeRoom(uint64_t lane) {
+  if (Places() < max_length_) return absl::OkStatus();
+  const std::optional<uint64_t> other = PlanDisplacement(lanes_, lane);
+  if (other.has_value() && displaced_.size() < static_cast<size_t>(max_length_)) {
+    Displace(*other);
+    return absl::OkStatus();
   }
-  if (MayWait(alike, places - length)) return absl::OkStatus();
-  metrics_->rejected_lane_full.Increment();
-  return absl::ResourceExhaustedError(absl::StrCat("of ", places, " places in the queue ", alike,
-                                                   " hold requests of this weighting, and the other ", places - length,
-                                                   " are kept for others; try again later"));
+  metrics_->rejected_queue_full.Increment();
+  return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", Places(), " requests wait; try again later"));
+}
+
+void RequestQueue::Displace(uint64_t lane) {
+  for (auto next = waiting_.rbegin();; ++next) {  // lanes_ says that there is one.
+    if (next->second->lane != lane || !displaced_.insert(next->first).second) continue;
+    metrics_->rejected_displaced.Increment();
+    return GiveBackPlace(lane);
+  }
+}
+
+void RequestQueue::GiveBackPlace(uint64_t lane) {
+  if (const auto found = lanes_.find(lane); --found->second == 0) lanes_.erase(found);
 }
 
 void RequestQueue::Cancel(uint64_t id) {
@@ -111,6 +125,7 @@ void RequestQueue::CollectEnded(Work* work) {
     }
   }
   cancels_.clear();
+  while (!displaced_.empty()) MoveToEnded(*displaced_.begin(), DisplacedError(), work);
   const bool drain_over = work->now >= drain_deadline_;
   if (work->now < next_deadline_ && !(drain_over && !waiting_.empty())) return;
   next_deadline_ = absl::InfiniteFuture();
@@ -134,7 +149,7 @@ std::unique_ptr<PendingRequest> RequestQueue::TakeOut(uint64_t id) {
   const auto found = waiting_.find(id);
   std::unique_ptr<PendingRequest> request = std::move(found->second);
   waiting_.erase(found);
-  if (const auto lane = lanes_.find(request->lane); --lane->second == 0) lanes_.erase(lane);
+  if (displaced_.erase(id) == 0) GiveBackPlace(request->lane);
   ShowSize();
   return request;
 }
@@ -187,9 +202,11 @@ void RequestQueue::Stop() {
 
 int RequestQueue::size() const {
   MutexLock lock(mutex_);
-  return static_cast<int>(waiting_.size());
+  return Places();
 }
 
-void RequestQueue::ShowSize() { metrics_->requests_waiting.Set(static_cast<double>(waiting_.size())); }
+int RequestQueue::Places() const { return static_cast<int>(waiting_.size() - displaced_.size()); }
+
+void RequestQueue::ShowSize() { metrics_->requests_waiting.Set(Places()); }
 
 }  // namespace trimtab

@@ -17,8 +17,8 @@
 namespace trimtab {
 
 struct SchedulerOptions {
-  // Requests allowed to wait for a place in the batch; one more is refused with ResourceExhausted, and so is one of a
-  // lane that fills all but a fair share of them (MayWait in batch_plan.h).
+  // Requests allowed to wait for a place in the batch. For one more, one of them or itself is refused with
+  // ResourceExhausted (PlanDisplacement in batch_plan.h).
   int max_queue_length = 256;
   // Every request runs densely, so that its bits do not depend on the load.
   bool deterministic = false;

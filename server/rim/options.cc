@@ -157,7 +157,7 @@ class Flags {
         "Tokens guessed from the article and tried per request and step; changes speed, never the text")
         ->check(CLI::Range(0, 11));
     Add("max-queue", o_.max_queue, "N",
-        "Requests that may wait, at most four fifths of them for one weighting; more are refused: RESOURCE_EXHAUSTED")
+        "Requests that may wait; one more is refused with RESOURCE_EXHAUSTED, of the weighting that waits most")
         ->check(CLI::Range(1, 1 << 20));
     Add("max-input-tokens", o_.max_input_tokens, "N", "Longer articles are cut to this many tokens")
         ->check(CLI::Range(2, 16384));

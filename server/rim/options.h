@@ -30,7 +30,8 @@ struct ServerOptions {
   int64_t cache_bytes = int64_t{1} << 30;
   // Sequences decoded together in one step (a beam search takes one per beam). Bounds key/value memory.
   int max_batch_rows = 32;
-  // Requests that may wait; one more is refused with RESOURCE_EXHAUSTED. One weighting takes at most four fifths.
+  // Requests that may wait; for one more, the youngest of the weighting of which most wait is refused with
+  // RESOURCE_EXHAUSTED.
   int max_queue = 256;
   // Longer articles are cut to this many tokens, and the reply says so.
   int max_input_tokens = 512;

@@ -1,5 +1,6 @@
 #include "server/batch_plan.h"
 
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -44,36 +45,15 @@ TEST(BatchPlanTest, FollowsItsTable) {
   }
 }
 
-// How many of each of `lanes` a queue of `places` takes that all of them flood in turns.
-std::vector<size_t> Flooded(size_t places, size_t lanes) {
-  std::vector<size_t> waiting(lanes, 0);
-  size_t free = places;
-  for (size_t round = 0; round < places; ++round) {
-    for (size_t& lane : waiting) {
-      if (!MayWait(lane, free)) continue;
-      ++lane;
-      --free;
-    }
-  }
-  return waiting;
-}
-
-TEST(MayWaitTest, AFloodLeavesPlacesForOthersAndFloodsShareAlike) {
-  EXPECT_THAT(Flooded(256, 1), ElementsAre(205));
-  EXPECT_THAT(Flooded(256, 2), ElementsAre(114, 114));
-  EXPECT_THAT(Flooded(256, 4), ElementsAre(61, 60, 60, 60));
-  EXPECT_THAT(Flooded(50, 1), ElementsAre(40));
-}
-
-TEST(MayWaitTest, ASmallQueueIsNotKeptEmpty) {
-  EXPECT_THAT(Flooded(1, 1), ElementsAre(1));
-  EXPECT_THAT(Flooded(4, 1), ElementsAre(4));
-  EXPECT_THAT(Flooded(5, 1), ElementsAre(4));
-}
-
-TEST(MayWaitTest, WhoseLaneIsEmptyWaitsWhileAPlaceIsLeft) {
-  EXPECT_TRUE(MayWait(0, 1));
-  EXPECT_FALSE(MayWait(0, 0));
+TEST(PlanDisplacementTest, TakesFromTheLaneOfWhichMostWaitWhereThatIsFairer) {
+  EXPECT_EQ(PlanDisplacement({{kA, 40}, {kB, 3}}, kC), kA);
+  EXPECT_EQ(PlanDisplacement({{kA, 40}, {kB, 3}}, kB), kA);
+  EXPECT_EQ(PlanDisplacement({{kA, 40}, {kB, 3}}, kA), std::nullopt) << "the flood displaces nobody";
+  EXPECT_EQ(PlanDisplacement({{kA, 5}, {kB, 3}}, kB), kA);
+  EXPECT_EQ(PlanDisplacement({{kA, 4}, {kB, 3}}, kB), std::nullopt) << "they would only change places";
+  EXPECT_EQ(PlanDisplacement({{kA, 2}}, kB), kA);
+  EXPECT_EQ(PlanDisplacement({{kA, 1}}, kB), std::nullopt);
+  EXPECT_EQ(PlanDisplacement({}, kA), std::nullopt);
 }
 
 TEST(BatchPlanTest, NeverPlansMoreRowsThanAreFreeAndNobodyTwice) {

@@ -13,17 +13,26 @@ namespace {
 
 constexpr int kFlood = 0;  // The key that floods; those of the others follow.
 constexpr int kOthers = 9;
-constexpr int kPlaces = 50, kShare = 40;  // Of the queue, and what one lane takes of them.
+constexpr int kPlaces = 40;  // Of the queue.
 
 class SchedulerFairnessTest : public SchedulerFixture {
  protected:
-  // Submits requests of the flooding key until one is refused; says how many were not.
-  int Flood(int32_t tokens) {
-    for (int taken = 0;; ++taken) {
+  // Submits requests of the flooding key until one is refused.
+  void Flood(int32_t tokens) {
+    while (true) {
       const auto outcome = Submit({.first_token = 1, .tokens = tokens, .key = kFlood});
-      if (outcome->ended() && absl::IsResourceExhausted(outcome->Await().status())) return taken;
+      if (outcome->ended() && absl::IsResourceExhausted(outcome->Await().status())) return;
       flood_.push_back(outcome);
     }
+  }
+  // How many of the flood were taken in and displaced. REQUIRES: nothing runs or waits any more.
+  int Displaced() {
+    int displaced = 0;
+    for (const auto& outcome : flood_) {
+      displaced += absl::IsResourceExhausted(outcome->Await().status());
+      EXPECT_TRUE(outcome->Await().ok() || absl::IsResourceExhausted(outcome->Await().status()));
+    }
+    return displaced;
   }
 
   std::vector<std::shared_ptr<Outcome>> flood_;
@@ -58,42 +67,64 @@ TEST_F(SchedulerFairnessTest, WhileOneWeightingFloodsNoOtherWaitsLongerThanARunn
     // A flooding request takes a step to encode and one per token; the step at hand may have been planned before.
     EXPECT_LE(waited, 1 + kFloodTokens + 1) << "request " << i;
   }
-  for (const auto& outcome : flood_) EXPECT_TRUE(outcome->Await().ok());
-  EXPECT_GT(flood_.size(), trickled.size()) << "the flood gets what the others leave";
+  EXPECT_GT(static_cast<int>(flood_.size()) - Displaced(), static_cast<int>(trickled.size()))
+      << "the flood gets what the others leave";
 }
 
-TEST_F(SchedulerFairnessTest, AFloodedQueueKeepsPlacesForOtherWeightings) {
+TEST_F(SchedulerFairnessTest, InAFullQueueTheYoungestOfTheFloodGiveTheirPlacesToOthers) {
   Start({.rows = 1}, kPlaces, /*mixtures=*/kOthers + 2);
-  auto runs = Submit({.first_token = 1, .tokens = 3, .key = kOthers + 1});
+  auto runs = Submit({.first_token = 1, .tokens = kEndless, .key = kOthers + 1});
   AwaitRunning(1);
-  EXPECT_EQ(Flood(/*tokens=*/1), kShare);
-  EXPECT_EQ(metrics_.rejected_lane_full.Value(), 1);
-  EXPECT_EQ(metrics_.rejected_queue_full.Value(), 0);
+  Flood(/*tokens=*/1);
+  ASSERT_EQ(flood_.size(), size_t{kPlaces});
   std::vector<std::shared_ptr<Outcome>> others;
   for (int other = 0; other < kOthers; ++other) {
     others.push_back(Submit({.first_token = 1, .tokens = 1, .key = 1 + other}));
     EXPECT_FALSE(others.back()->ended());
   }
-  EXPECT_EQ(Flood(/*tokens=*/1), 0);
-  EXPECT_EQ(scheduler_->waiting(), kShare + kOthers);
-  control_.RunFreely();
-  EXPECT_TRUE(runs->Await().ok());
-  for (const auto& outcome : others) EXPECT_TRUE(outcome->Await().ok());
-  for (const auto& outcome : flood_) EXPECT_TRUE(outcome->Await().ok());
-}
-
-TEST_F(SchedulerFairnessTest, WhoLeavesTheQueueGivesItsPlaceBackToItsWeighting) {
-  Start({.rows = 1}, kPlaces, /*mixtures=*/2);
-  auto runs = Submit({.first_token = 1, .tokens = kEndless, .key = 1});
-  AwaitRunning(1);
-  EXPECT_EQ(Flood(/*tokens=*/1), kShare);
-  for (int i = 0; i < 3; ++i) scheduler_->Cancel(flood_[i]->id());
-  control_.AllowSteps(2);
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(absl::IsCancelled(flood_[i]->Await().status()));
-  EXPECT_EQ(Flood(/*tokens=*/1), 3);
+  Flood(/*tokens=*/1);
+  EXPECT_EQ(flood_.size(), size_t{kPlaces}) << "the flood displaces nobody";
+  EXPECT_EQ(scheduler_->waiting(), kPlaces);
+  control_.AllowSteps(2);  // Between two steps those displaced are told.
+  for (int i = 0; i < kPlaces; ++i) EXPECT_EQ(flood_[i]->ended(), i >= kPlaces - kOthers) << i;
+  EXPECT_EQ(metrics_.rejected_displaced.Value(), kOthers);
+  EXPECT_EQ(metrics_.rejected_queue_full.Value(), 2);
+  EXPECT_EQ(scheduler_->waiting(), kPlaces);
   scheduler_->Cancel(runs->id());
   control_.RunFreely();
   EXPECT_TRUE(absl::IsCancelled(runs->Await().status()));
+  for (const auto& outcome : others) EXPECT_TRUE(outcome->Await().ok());
+  EXPECT_EQ(Displaced(), kOthers);
+}
+
+TEST_F(SchedulerFairnessTest, WhoLeavesTheQueueGivesItsPlaceBack) {
+  Start({.rows = 1}, kPlaces, /*mixtures=*/2);
+  auto runs = Submit({.first_token = 1, .tokens = kEndless, .key = 1});
+  AwaitRunning(1);
+  Flood(/*tokens=*/1);
+  for (int i = 0; i < 3; ++i) scheduler_->Cancel(flood_[i]->id());
+  control_.AllowSteps(2);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(absl::IsCancelled(flood_[i]->StatusNow()));
+  Flood(/*tokens=*/1);
+  EXPECT_EQ(flood_.size(), size_t{kPlaces} + 3);
+  scheduler_->Cancel(runs->id());
+  control_.RunFreely();
+  EXPECT_TRUE(absl::IsCancelled(runs->Await().status()));
+}
+
+TEST_F(SchedulerFairnessTest, NewcomersOfManyWeightingsDisplaceABoundedNumberBetweenTwoSteps) {
+  Start({.rows = 1}, /*max_queue_length=*/4, /*mixtures=*/2);
+  auto runs = Submit({.first_token = 1, .tokens = kEndless, .key = 1});
+  AwaitRunning(1);
+  Flood(/*tokens=*/1);
+  int taken = 0;
+  for (int key = 2; key < 20; ++key) taken += !Submit({.first_token = 1, .tokens = 1, .key = key})->ended();
+  EXPECT_EQ(taken, 3) << "until each place is of another weighting";
+  EXPECT_EQ(scheduler_->waiting(), 4);
+  control_.RunFreely();
+  scheduler_.reset();
+  EXPECT_EQ(runs->calls(), 1);
+  for (const auto& outcome : flood_) EXPECT_EQ(outcome->calls(), 1);
 }
 
 }  // namespace
