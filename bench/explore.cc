@@ -52,7 +52,7 @@ v1::GenerationOptions Options() {
 v1::WeightingList Weightings(int points, int round) {
   v1::WeightingList list;
   for (int i = 0; i < points; ++i) {
-    v1::Steering& steering = *list.add_weightings();
+    v1::Steering& steering = *list.add_steerings();
     steering.set_alpha(0.2 + 0.05 * round);
     steering.add_weights(static_cast<double>(i) / (points - 1));
     steering.add_weights(1.0 - static_cast<double>(i) / (points - 1));
@@ -62,7 +62,7 @@ v1::WeightingList Weightings(int points, int round) {
 
 absl::StatusOr<double> OneByOne(const SummarizerClient& client, int round, const v1::WeightingList& weightings) {
   const Clock::time_point start = Clock::now();
-  for (const v1::Steering& steering : weightings.weightings()) {
+  for (const v1::Steering& steering : weightings.steerings()) {
     v1::SummarizeRequest request;
     request.set_article(Article(round));
     *request.mutable_steering() = steering;

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   trimtab::AddSummarize(app, &chosen);
   trimtab::AddExplore(app, &chosen);
   trimtab::AddInfo(app, &chosen);
+  trimtab::AddPrewarm(app, &chosen);
   trimtab::AddInspect(app, &chosen);
   trimtab::AddImport(app, &chosen);
   trimtab::AddMakeRandom(app, &chosen);

@@ -4,12 +4,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
-#include "trimtab/v1/summarizer.grpc.pb.h"
+#include "trimtab/v1/admin.pb.h"
+#include "trimtab/v1/summarizer.pb.h"
 
 namespace trimtab {
 
@@ -20,17 +22,25 @@ struct ClientOptions {
   // RetryInfo (queue full) are tried again.
   int max_attempts = 4;
   // Waits between tries double from the first to the second, each shortened by up to half at random, and are never
-  // shorter than the server's RetryInfo.
+  // shorter than the server's RetryInfo. A call moves on to another server without waiting.
   absl::Duration initial_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(5);
+  // For how long a server that was UNAVAILABLE is passed over, as long as there is another.
+  absl::Duration failed_server_pause = absl::Seconds(1);
 };
 
-// Calls trimtab.v1.Summarizer. Blocks; errors carry the server's message and the field at fault (FieldOf). Thread-safe.
+// Calls trimtab.v1.Summarizer and Admin. Blocks; errors carry the server's message and the field at fault (FieldOf).
+// Thread-safe.
+//
+// Every summary is asked for with its affinity key (model/affinity_key.h), for routers on the way. With several servers
+// the key decides which one is asked (client/routing.h): requests that need the same mixed weights go to the same
+// server. UNAVAILABLE moves the call on to the next server of its key at once; the keys of other servers stay where
+// they are.
 class SummarizerClient {
  public:
-  // `server` is HOST:PORT, without TLS. Connects with the first call.
-  explicit SummarizerClient(const std::string& server, const ClientOptions& options = {});
-  explicit SummarizerClient(std::shared_ptr<grpc::Channel> channel, const ClientOptions& options = {});
+  // `servers` is HOST:PORT, or several with commas between them, without TLS. Connects with the first call.
+  explicit SummarizerClient(absl::string_view servers, const ClientOptions& options = {});
+  ~SummarizerClient();
 
   absl::StatusOr<v1::SummarizeResponse> Summarize(const v1::SummarizeRequest& request) const;
 
@@ -47,18 +57,15 @@ class SummarizerClient {
   };
   absl::StatusOr<Explored> Explore(const v1::ExploreRequest& request, const OnPoint& on_point) const;
 
+  // Of the first server that answers.
   absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo() const;
 
- private:
-  // Calls `attempt` until it is done, may not be tried again, or time is up.
-  struct Attempt {
-    grpc::Status status;
-    bool may_retry = true;
-  };
-  absl::Status Retry(const std::function<Attempt(grpc::ClientContext&)>& attempt) const;
+  // Has the mixed weights of each weighting made by the server that its requests go to. Results are in order.
+  absl::StatusOr<v1::PrewarmResponse> Prewarm(const std::vector<v1::Steering>& weightings) const;
 
-  const ClientOptions options_;
-  const std::unique_ptr<v1::Summarizer::Stub> stub_;
+ private:
+  struct Impl;
+  const std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace trimtab

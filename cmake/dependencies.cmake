@@ -12,6 +12,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(libhwy REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)
 if(TRIMTAB_TESTS)
   find_package(GTest REQUIRED)
   find_package(Gnuplot REQUIRED)  # A program that trimtab explore --plot runs.

@@ -31,18 +31,6 @@ bool IsName(absl::string_view name) {
   return ok && !name.empty() && name.size() <= 32;
 }
 
-absl::string_view KindName(MixingKind kind) {
-  switch (kind) {
-    case MixingKind::kSoftmdp:
-      return "softmdp";
-    case MixingKind::kLinear:
-      return "linear";
-    case MixingKind::kFixed:
-      break;
-  }
-  return "fixed";
-}
-
 absl::Status ReadReward(const json& object, size_t index, RewardInfo* reward) {
   const std::string where = absl::StrCat("clp.json: rewards[", index, "]");
   if (!object.is_object()) return absl::InvalidArgumentError(absl::StrCat(where, " is not an object"));
@@ -95,12 +83,11 @@ absl::Status ReadMixing(const JsonFields& fields, MixingRule* rule) {
   if (!object->is_object()) return fields.Fault("mixing", "not an object", "{kind, alpha_min}");
   const JsonFields mixing(*object, "clp.json: mixing");
   RETURN_IF_ERROR(mixing.OnlyKeys({"kind", "alpha_min"}));
-  std::string kind = "softmdp";
+  std::string kind(MixingKindName(MixingKind::kSoftmdp));
   RETURN_IF_ERROR(mixing.OptionalString("kind", &kind));
-  if (kind != "softmdp" && kind != "linear" && kind != "fixed") {
-    return mixing.Fault("kind", kind, "softmdp, linear or fixed");
-  }
-  rule->kind = kind == "softmdp" ? MixingKind::kSoftmdp : kind == "linear" ? MixingKind::kLinear : MixingKind::kFixed;
+  const std::optional<MixingKind> parsed = ParseMixingKind(kind);
+  if (!parsed.has_value()) return mixing.Fault("kind", kind, "softmdp, linear or fixed");
+  rule->kind = *parsed;
   RETURN_IF_ERROR(mixing.OptionalDouble("alpha_min", 0.0, 1.0, &rule->alpha_min));
   if (rule->alpha_min > 0.0) return absl::OkStatus();
   return mixing.Fault("alpha_min", 0, "more than 0, at most 1");
@@ -220,6 +207,11 @@ int ClpConfig::num_sets() const {
   return static_cast<int>(rewards.size()) + (has_reference() ? 1 : 0);
 }
 
+std::string ClpConfig::RewardNames() const {
+  if (rewards.empty()) return "none";
+  return absl::StrJoin(rewards, ", ", [](std::string* out, const RewardInfo& r) { absl::StrAppend(out, r.name); });
+}
+
 int ClpConfig::RewardIndex(absl::string_view reward_name) const {
   for (size_t i = 0; i < rewards.size(); ++i) {
     if (rewards[i].name == reward_name) return static_cast<int>(i);
@@ -259,7 +251,8 @@ std::string ClpConfigToJson(const ClpConfig& config) {
                  {"sequence", config.sequence}};
   for (const RewardInfo& reward : config.rewards) object["rewards"].push_back(RewardToJson(reward));
   if (!config.rewards.empty()) {
-    object["mixing"] = {{"kind", std::string(KindName(config.mixing.kind))}, {"alpha_min", config.mixing.alpha_min}};
+    object["mixing"] = {{"kind", std::string(MixingKindName(config.mixing.kind))},
+                        {"alpha_min", config.mixing.alpha_min}};
     object["default_alpha"] = config.default_alpha;
   }
   for (const auto& [name, preset] : config.presets) {

@@ -55,6 +55,7 @@ struct ClpConfig {
   // Sets per conditioned tensor, k: m, plus 1 with a reference; 1 without rewards.
   int num_sets() const;
   int RewardIndex(absl::string_view reward_name) const;  // -1 when absent.
+  std::string RewardNames() const;                       // For messages: "nli, rouge", or "none".
 };
 
 // InvalidArgument, naming the key, for an unknown key, a wrong type or range, a duplicate or ill-formed reward name,

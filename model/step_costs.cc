@@ -50,6 +50,13 @@ double Interpolate(const std::vector<StepCosts::Point>& points, int32_t rows, do
 double StepCosts::Dense(int32_t rows) const { return Interpolate(points, rows, &Point::dense); }
 double StepCosts::Basis(int32_t rows) const { return Interpolate(points, rows, &Point::basis); }
 
+int32_t StepCosts::RowsWithin(double factor) const {
+  if (points.empty()) return 0;
+  int32_t rows = 1;
+  while (rows < points.back().rows && Dense(rows + 1) <= factor * Dense(1)) ++rows;
+  return rows;
+}
+
 absl::StatusOr<StepCosts> MeasureStepCosts(const Parameters& parameters, Backend* backend) {
   StepCosts costs;
   const std::vector<const ParameterTensor*> matrices = StepMatrices(parameters);

@@ -24,6 +24,10 @@ struct StepCosts {
   // Linear between the points and on beyond the last. 0 for 0 rows. REQUIRES: !points.empty().
   double Dense(int32_t rows) const;
   double Basis(int32_t rows) const;
+
+  // The most rows of one mixture, up to those measured, that take at most `factor` times as long as one does; 0 where
+  // nothing is known. REQUIRES: factor >= 1.
+  int32_t RowsWithin(double factor) const;
 };
 
 // Runs the conditioned products of one decode step for 1 to 32 rows. Takes the memory of some activations and the time

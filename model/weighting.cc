@@ -68,6 +68,25 @@ std::vector<double> Snap(const std::vector<double>& shares, int bits) {
 
 }  // namespace
 
+absl::string_view MixingKindName(MixingKind kind) {
+  switch (kind) {
+    case MixingKind::kSoftmdp:
+      return "softmdp";
+    case MixingKind::kLinear:
+      return "linear";
+    case MixingKind::kFixed:
+      break;
+  }
+  return "fixed";
+}
+
+std::optional<MixingKind> ParseMixingKind(absl::string_view name) {
+  for (const MixingKind kind : {MixingKind::kSoftmdp, MixingKind::kLinear, MixingKind::kFixed}) {
+    if (name == MixingKindName(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
 double MixShare(const MixingRule& rule, double alpha) {
   switch (rule.kind) {
     case MixingKind::kFixed:

@@ -3,10 +3,12 @@
 #define TRIMTAB_MODEL_WEIGHTING_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace trimtab {
 
@@ -15,6 +17,10 @@ namespace trimtab {
 //   kLinear:  beta = alpha; never reaches 0, so its vertices are not theta^(i)
 //   kFixed:   the checkpoint was trained at one alpha: beta = 0 and there is no reference set
 enum class MixingKind { kSoftmdp, kLinear, kFixed };
+
+// "softmdp", "linear", "fixed": as clp.json and GetModelInfo say it.
+absl::string_view MixingKindName(MixingKind kind);
+std::optional<MixingKind> ParseMixingKind(absl::string_view name);
 
 struct MixingRule {
   MixingKind kind = MixingKind::kSoftmdp;

@@ -1,9 +1,8 @@
 #include "server/batch_plan.h"
 
+#include <algorithm>
 #include <queue>
 #include <tuple>
-
-#include "absl/container/flat_hash_map.h"
 
 namespace trimtab {
 namespace {
@@ -27,8 +26,29 @@ struct Turn {
 
 }  // namespace
 
+std::optional<uint64_t> PlanDisplacement(const WaitingByLane& waiting, uint64_t lane) {
+  const auto most = std::max_element(waiting.begin(), waiting.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto own = waiting.find(lane);
+  const size_t alike = own == waiting.end() ? 0 : own->second;
+  if (most == waiting.end() || most->second < alike + 2) return std::nullopt;
+  return most->first;
+}
+
+int32_t SecondDemand(std::span<const Candidate> waiting, std::span<const LaneLoad> running) {
+  absl::flat_hash_map<uint64_t, int32_t> demands;
+  for (const Candidate& candidate : waiting) demands[candidate.lane] += candidate.rows;
+  for (const LaneLoad& load : running) demands[load.lane] += load.rows;
+  int32_t most = 0, second = 0;
+  for (const auto& [lane, demand] : demands) {
+    second = std::max(second, std::min(most, demand));
+    most = std::max(most, demand);
+  }
+  return second;
+}
+
 std::vector<size_t> PlanAdmissions(std::span<const Candidate> waiting, std::span<const LaneLoad> running,
-                                   int32_t free_rows) {
+                                   int32_t free_rows, int32_t lane_limit) {
   absl::flat_hash_map<uint64_t, Lane> lanes;
   for (const LaneLoad& load : running) lanes[load.lane].rows += load.rows;
   for (size_t i = 0; i < waiting.size(); ++i) lanes[waiting[i].lane].waiting.push_back(i);
@@ -42,6 +62,7 @@ std::vector<size_t> PlanAdmissions(std::span<const Candidate> waiting, std::span
     const Turn turn = turns.top();
     turns.pop();
     const int32_t rows = waiting[turn.candidate].rows;
+    if (turn.rows > 0 && turn.rows + rows > lane_limit) continue;
     if (rows > free_rows) break;
     free_rows -= rows;
     joined.push_back(turn.candidate);

@@ -88,8 +88,11 @@ Metrics::Metrics(Registry& r)
                                    PhaseBuckets())),
       requests_running(OneGauge(r, "requests_running", "Requests in the batch now.")),
       requests_waiting(OneGauge(r, "requests_waiting", "Requests that wait for a place in the batch.")),
-      requests_rejected(Counters(r, "requests_rejected_total", "Requests refused on arrival, by reason.")),
+      requests_rejected(Counters(r, "requests_rejected_total",
+                                 "Requests refused by reason: on arrival, or displaced from the full queue by "
+                                 "one of a weighting of which fewer wait.")),
       rejected_queue_full(requests_rejected.Add({{"reason", "queue_full"}})),
+      rejected_displaced(requests_rejected.Add({{"reason", "displaced"}})),
       rejected_draining(requests_rejected.Add({{"reason", "draining"}})),
       requests_cancelled(Counters(r, "requests_cancelled_total",
                                   "Requests ended early by the caller, a deadline or a "

@@ -44,6 +44,7 @@ struct Metrics {
   prometheus::Gauge& requests_waiting;                         // requests_waiting
   prometheus::Family<prometheus::Counter>& requests_rejected;  // requests_rejected_total{reason}
   prometheus::Counter& rejected_queue_full;
+  prometheus::Counter& rejected_displaced;
   prometheus::Counter& rejected_draining;
   prometheus::Family<prometheus::Counter>& requests_cancelled;  // requests_cancelled_total{stage}
   prometheus::Counter& cancelled_waiting;

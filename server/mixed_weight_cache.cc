@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/status_macros.h"
 #include "server/mutex.h"
 
 namespace trimtab {
@@ -41,11 +43,14 @@ struct LessWorth {
   }
 };
 
-// A mixture to make in the background.
+using KeySet = absl::flat_hash_set<std::string>;
+
+// Mixtures to make in the background.
 struct Job {
   std::shared_ptr<const Parameters> parameters;
-  Coefficients coefficients;
+  std::vector<Coefficients> keys;
   bool promotion = false;
+  MixedWeightCache::OnPrewarmed on_key = nullptr;
 };
 
 // Shared by the cache and its leases: a lease may outlive the cache.
@@ -116,8 +121,13 @@ struct MixedWeightCache::Impl {
 
   void RunJobs();
   void Run(const Job& job);
-  bool Reserve(const Job& job, const std::string& key, int64_t bytes);
-  bool EvictFor(int64_t bytes, double worth) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
+  absl::Status MakeResident(const Job& job, const Coefficients& coefficients, const std::string& key,
+                            const KeySet& keep);
+  absl::StatusOr<bool> Reserve(const Job& job, const Coefficients& coefficients, const std::string& key,
+                               const KeySet& keep);
+  void Keep(const Job& job, const std::string& key, std::shared_ptr<Entry> entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
+  bool EvictFor(int64_t bytes, double worth, const KeySet& keep = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
   void ShowUse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
     metrics->cache_bytes.Set(static_cast<double>(state->bytes));
     metrics->cache_entries.Set(static_cast<double>(state->entries.size()));
@@ -130,16 +140,19 @@ struct MixedWeightCache::Impl {
   std::thread background;
 };
 
-// Makes room by evicting entries of less than `worth`. False, and nothing evicted, where that is not enough.
-bool MixedWeightCache::Impl::EvictFor(int64_t bytes, double worth) {
+// Makes room by evicting entries of less than `worth` that are not in `keep`. False, and nothing evicted, where that is
+// not enough.
+bool MixedWeightCache::Impl::EvictFor(int64_t bytes, double worth, const KeySet& keep) {
   int64_t room = options.byte_budget - state->bytes;
+  std::vector<std::shared_ptr<Entry>> victims;
   for (auto next = state->idle.begin(); room < bytes && next != state->idle.end() && (*next)->worth < worth; ++next) {
+    if (keep.contains((*next)->key)) continue;
     room += (*next)->bytes;
+    victims.push_back(*next);
   }
   if (room < bytes) return false;
-  while (options.byte_budget - state->bytes < bytes) {
-    const std::shared_ptr<Entry> victim = *state->idle.begin();
-    state->idle.erase(state->idle.begin());
+  for (const std::shared_ptr<Entry>& victim : victims) {
+    state->idle.erase(victim);
     state->evicted_worth = victim->worth;
     state->idle_bytes -= victim->bytes;
     state->bytes -= victim->bytes;
@@ -150,6 +163,7 @@ bool MixedWeightCache::Impl::EvictFor(int64_t bytes, double worth) {
   return true;
 }
 
+// Once the cache is closed the jobs that are left end at once.
 void MixedWeightCache::Impl::RunJobs() {
   while (true) {
     std::optional<Job> job;
@@ -158,7 +172,7 @@ void MixedWeightCache::Impl::RunJobs() {
       state->working = false;
       state->changed.NotifyAll();
       while (!state->closed && state->jobs.empty()) state->changed.Wait(state->mutex);
-      if (state->closed) return;
+      if (state->jobs.empty()) return;
       job = std::move(state->jobs.front());
       state->jobs.pop_front();
       state->working = true;
@@ -167,44 +181,68 @@ void MixedWeightCache::Impl::RunJobs() {
   }
 }
 
-// False where the mixture is there, or there is no room for it.
-bool MixedWeightCache::Impl::Reserve(const Job& job, const std::string& key, int64_t bytes) {
+void MixedWeightCache::Impl::Run(const Job& job) {
+  KeySet made;  // By this job, which does not evict its own.
+  for (size_t i = 0; i < job.keys.size(); ++i) {
+    const std::string key = KeyOf(*job.parameters, job.keys[i]);
+    const absl::Status status = MakeResident(job, job.keys[i], key, made);
+    if (status.ok()) made.insert(key);
+    if (job.on_key != nullptr && !job.on_key(i, status)) return;
+  }
+}
+
+// False where the mixture is there.
+absl::StatusOr<bool> MixedWeightCache::Impl::Reserve(const Job& job, const Coefficients& coefficients,
+                                                     const std::string& key, const KeySet& keep) {
   MutexLock lock(state->mutex);
+  if (state->closed) return absl::CancelledError("the server is stopping");
   if (state->entries.contains(key)) return false;
   const auto uses = state->basis_uses.find(key);
   const double worth = job.promotion && uses != state->basis_uses.end()
-                           ? state->evicted_worth + uses->second * CostOf(job.coefficients)
+                           ? state->evicted_worth + uses->second * CostOf(coefficients)
                            : std::numeric_limits<double>::infinity();
-  if (!EvictFor(bytes, worth)) return false;
+  const int64_t bytes = BytesOf(*job.parameters);
+  if (!EvictFor(bytes, worth, keep)) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "one mixture takes ", bytes, " bytes, and the mixed-weight cache of ", options.byte_budget,
+        " is full of what is in use or was mixed just before: raise its budget or ask for fewer weightings"));
+  }
   state->bytes += bytes;
   ShowUse();
   return true;
 }
 
-void MixedWeightCache::Impl::Run(const Job& job) {
-  const std::string key = KeyOf(*job.parameters, job.coefficients);
-  const int64_t bytes = BytesOf(*job.parameters);
-  if (!Reserve(job, key, bytes)) return;
+absl::Status MixedWeightCache::Impl::MakeResident(const Job& job, const Coefficients& coefficients,
+                                                  const std::string& key, const KeySet& keep) {
+  ASSIGN_OR_RETURN(const bool reserved, Reserve(job, coefficients, key, keep));
+  if (!reserved) return absl::OkStatus();
   const absl::Time start = absl::Now();
-  absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = make(job.parameters, job.coefficients, MixTime::kNow);
+  absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = make(job.parameters, coefficients, MixTime::kNow);
   metrics->mix_duration.Observe(absl::ToDoubleSeconds(absl::Now() - start));
 
+  const int64_t bytes = BytesOf(*job.parameters);
+  absl::Status status = mixed.status();
   MutexLock lock(state->mutex);
   if (!mixed.ok() || state->entries.contains(key)) {  // A request came first and had it made.
     mixed = absl::CancelledError("not needed");       // Gone before its bytes are.
     state->bytes -= bytes;
   } else {
-    auto entry = std::make_shared<Entry>(Entry{key, *std::move(mixed), bytes, CostOf(job.coefficients)});
-    entry->uses = 1;
-    entry->made = true;
-    entry->worth = state->evicted_worth + entry->cost;
-    state->idle_bytes += bytes;
-    state->idle.insert(entry);
-    state->entries.emplace(key, std::move(entry));
-    state->stats.promotions += job.promotion;
-    if (job.promotion) metrics->cache_promotions.Increment();
+    Keep(job, key, std::make_shared<Entry>(Entry{key, *std::move(mixed), bytes, CostOf(coefficients)}));
   }
   ShowUse();
+  return status;
+}
+
+// Takes in a mixture made in the background, as if it had been used once.
+void MixedWeightCache::Impl::Keep(const Job& job, const std::string& key, std::shared_ptr<Entry> entry) {
+  entry->uses = 1;
+  entry->made = true;
+  entry->worth = state->evicted_worth + entry->cost;
+  state->idle_bytes += entry->bytes;
+  state->idle.insert(entry);
+  state->entries.emplace(key, std::move(entry));
+  state->stats.promotions += job.promotion;
+  if (job.promotion) metrics->cache_promotions.Increment();
 }
 
 MixedWeightCache::MixedWeightCache(const Options& options, MakeFunction make, Metrics* metrics)
@@ -278,7 +316,7 @@ absl::StatusOr<MixedWeightLease> MixedWeightCache::AcquireBasis(std::shared_ptr<
   impl_->metrics->cache_basis.Increment();
   if (state.basis_uses.size() >= kMaxBasisKeys) state.basis_uses.clear();
   if (++state.basis_uses[KeyOf(*parameters, coefficients)] == impl_->options.promote_after) {
-    state.jobs.push_back({std::move(parameters), coefficients, true});
+    state.jobs.push_back({std::move(parameters), {coefficients}, true});
     state.changed.NotifyAll();
   }
   return MixedWeightLease{*std::move(made), CacheOutcome::kBasis};
@@ -289,9 +327,10 @@ bool MixedWeightCache::Holds(const Parameters& parameters, const Coefficients& c
   return impl_->state->entries.contains(KeyOf(parameters, coefficients));
 }
 
-void MixedWeightCache::Prewarm(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients) {
+void MixedWeightCache::Prewarm(std::shared_ptr<const Parameters> parameters, std::vector<Coefficients> keys,
+                               OnPrewarmed on_key) {
   MutexLock lock(impl_->state->mutex);
-  impl_->state->jobs.push_back({std::move(parameters), coefficients, false});
+  impl_->state->jobs.push_back({std::move(parameters), std::move(keys), false, std::move(on_key)});
   impl_->state->changed.NotifyAll();
 }
 

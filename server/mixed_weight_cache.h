@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/mixed_weights.h"
@@ -60,8 +61,13 @@ class MixedWeightCache {
                                                 const Coefficients& coefficients);
   bool Holds(const Parameters& parameters, const Coefficients& coefficients) const;
 
-  // Mixes in the background unless it is resident, evicting what is not pinned where it must.
-  void Prewarm(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients);
+  // Told what became of one key, by its index; returns whether to go on.
+  using OnPrewarmed = std::function<bool(size_t index, const absl::Status& status)>;
+  // Mixes in the background, key after key, what is not resident; evicts what is neither pinned nor of this call where
+  // it must. `on_key` may be null; it is called on the cache's thread, where it must not block, for each key until it
+  // returns false: OK: resident; ResourceExhausted: no room; Cancelled: the cache goes.
+  void Prewarm(std::shared_ptr<const Parameters> parameters, std::vector<Coefficients> keys,
+               OnPrewarmed on_key = nullptr);
   void AwaitBackground() const;  // Blocks until no mix is queued or under way.
 
   struct Stats {

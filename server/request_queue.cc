@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/status_macros.h"
 
 namespace trimtab {
 namespace {
@@ -20,6 +21,13 @@ absl::string_view StageName(Stage stage) {
       break;
   }
   return "being written";
+}
+
+absl::Status DisplacedError() {
+  return absl::ResourceExhaustedError(
+      "the queue is full, and most of it waits for the weighting of this request, which gave its place to one of "
+      "another; "
+      "try again later");
 }
 
 prometheus::Counter& CancelledCounter(Metrics& metrics, Stage stage) {
@@ -51,22 +59,46 @@ absl::StatusOr<size_t> RequestQueue::Add(std::span<std::unique_ptr<PendingReques
     metrics_->rejected_draining.Increment();
     return DrainedError();
   }
-  const size_t places = static_cast<size_t>(std::max(0, max_length_));
-  if (waiting_.size() >= places) {
-    metrics_->rejected_queue_full.Increment();
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the queue is full: ", waiting_.size(), " requests wait; try again later"));
-  }
-  const size_t taken = std::min(requests.size(), places - waiting_.size());
-  for (std::unique_ptr<PendingRequest>& request : requests.first(taken)) {
+  size_t taken = 0;
+  for (; taken < requests.size(); ++taken) {
+    std::unique_ptr<PendingRequest>& request = requests[taken];
+    if (taken == 0) {
+      RETURN_IF_ERROR(MakeRoom(request->lane));
+    } else if (Places() >= max_length_) {
+      break;
+    }
     next_deadline_ = std::min(next_deadline_, request->request.deadline);
     ++accepted_;
+    ++lanes_[request->lane];
     const uint64_t id = request->id;
     waiting_.emplace(id, std::move(request));
   }
   ShowSize();
   changed_.NotifyOne();
   return taken;
+}
+
+absl::Status RequestQueue::MakeRoom(uint64_t lane) {
+  if (Places() < max_length_) return absl::OkStatus();
+  const std::optional<uint64_t> other = PlanDisplacement(lanes_, lane);
+  if (other.has_value() && displaced_.size() < static_cast<size_t>(max_length_)) {
+    Displace(*other);
+    return absl::OkStatus();
+  }
+  metrics_->rejected_queue_full.Increment();
+  return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", Places(), " requests wait; try again later"));
+}
+
+void RequestQueue::Displace(uint64_t lane) {
+  for (auto next = waiting_.rbegin();; ++next) {  // lanes_ says that there is one.
+    if (next->second->lane != lane || !displaced_.insert(next->first).second) continue;
+    metrics_->rejected_displaced.Increment();
+    return GiveBackPlace(lane);
+  }
+}
+
+void RequestQueue::GiveBackPlace(uint64_t lane) {
+  if (const auto found = lanes_.find(lane); --found->second == 0) lanes_.erase(found);
 }
 
 void RequestQueue::Cancel(uint64_t id) {
@@ -102,6 +134,7 @@ void RequestQueue::CollectEnded(Work* work) {
     }
   }
   cancels_.clear();
+  while (!displaced_.empty()) MoveToEnded(*displaced_.begin(), DisplacedError(), work);
   const bool drain_over = work->now >= drain_deadline_;
   if (work->now < next_deadline_ && !(drain_over && !waiting_.empty())) return;
   next_deadline_ = absl::InfiniteFuture();
@@ -125,6 +158,7 @@ std::unique_ptr<PendingRequest> RequestQueue::TakeOut(uint64_t id) {
   const auto found = waiting_.find(id);
   std::unique_ptr<PendingRequest> request = std::move(found->second);
   waiting_.erase(found);
+  if (displaced_.erase(id) == 0) GiveBackPlace(request->lane);
   ShowSize();
   return request;
 }
@@ -177,9 +211,11 @@ void RequestQueue::Stop() {
 
 int RequestQueue::size() const {
   MutexLock lock(mutex_);
-  return static_cast<int>(waiting_.size());
+  return Places();
 }
 
-void RequestQueue::ShowSize() { metrics_->requests_waiting.Set(static_cast<double>(waiting_.size())); }
+int RequestQueue::Places() const { return static_cast<int>(waiting_.size() - displaced_.size()); }
+
+void RequestQueue::ShowSize() { metrics_->requests_waiting.Set(Places()); }
 
 }  // namespace trimtab

@@ -10,9 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/batch_plan.h"
 #include "server/metrics.h"
 #include "server/mixed_weight_cache.h"
 #include "server/mutex.h"
@@ -39,7 +41,8 @@ struct PendingRequest {
   int32_t streamed_tokens = 0;
 };
 
-// Requests that wait for a place, in order of arrival: bound, deadlines, cancellation, drain.
+// Requests that wait for a place, in order of arrival: bound, fair shares of it (PlanDisplacement), deadlines,
+// cancellation, drain.
 // Thread-safe. Lock order: its lock is a leaf; callbacks run without it.
 class RequestQueue {
  public:
@@ -59,7 +62,9 @@ class RequestQueue {
   RequestQueue(int max_length, Metrics* metrics) : max_length_(max_length), metrics_(metrics) {}
 
   // Takes requests in at one moment, as many from the front as there is room for; says how many, and leaves the others.
-  // ResourceExhausted (full), Unavailable (draining) when it takes none. REQUIRES: at least one.
+  // ResourceExhausted (full), Unavailable (draining) when it takes none. Where it is full, the youngest request of the
+  // lane that holds most places may have to go instead of the first (PlanDisplacement): it ends with ResourceExhausted
+  // when the engine thread next looks, unless that has it admitted. REQUIRES: at least one.
   absl::StatusOr<size_t> Add(std::span<std::unique_ptr<PendingRequest>> requests);
   void Cancel(uint64_t id);
 
@@ -78,9 +83,13 @@ class RequestQueue {
   int size() const;
 
  private:
+  int Places() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // Taken.
   void CollectEnded(Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MoveToEnded(uint64_t id, absl::Status status, Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<PendingRequest> TakeOut(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status MakeRoom(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Displace(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBackPlace(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitForChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ShowSize() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -90,6 +99,9 @@ class RequestQueue {
   CondVar changed_;    // Something for the engine thread.
   CondVar all_ended_;  // accepted_ became 0.
   std::map<uint64_t, std::unique_ptr<PendingRequest>> waiting_ ABSL_GUARDED_BY(mutex_);  // Ids grow with arrival.
+  // Of waiting_, those that lost their place; at most max_length_. The engine thread ends them, as it may look at them.
+  absl::flat_hash_set<uint64_t> displaced_ ABSL_GUARDED_BY(mutex_);
+  WaitingByLane lanes_ ABSL_GUARDED_BY(mutex_);  // Of the others; a lane of which none waits has no entry.
   absl::Time next_deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // No deadline in waiting_ is earlier.
   std::vector<uint64_t> cancels_ ABSL_GUARDED_BY(mutex_);
   int accepted_ ABSL_GUARDED_BY(mutex_) = 0;  // Whose on_done has not returned.

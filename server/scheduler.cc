@@ -27,6 +27,12 @@ uint64_t LaneOf(const SummaryRequest& request) {
 // Of a request whose length nobody knows yet.
 int32_t ExpectedSteps(const SummaryRequest& request) { return std::max(1, request.options.max_new_tokens / 2); }
 
+// While several lanes are about, one that asks for more than the others holds at most the rows that slow a step down to
+// this many times that of one row ...
+constexpr double kFairSlowdown = 2.0;
+// ... and this long after the last time that they were.
+constexpr absl::Duration kContentionMemory = absl::Seconds(2);
+
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
 
 }  // namespace
@@ -38,6 +44,7 @@ struct Scheduler::Impl {
         metrics(metrics),
         deterministic(options.deterministic),
         costs(options.costs),
+        fair_rows(costs.RowsWithin(kFairSlowdown)),
         queue(std::make_shared<RequestQueue>(options.max_queue_length, metrics)),
         total_rows(engine_in->free_rows()),
         engine(std::move(engine_in)),
@@ -49,6 +56,7 @@ struct Scheduler::Impl {
   void Run();
   void EndRunning();
   void AdmitReady();
+  int32_t LaneLimit();
   std::vector<ExecutionPath> PathsOf(const std::vector<size_t>& joined);
   bool AdmitOne(PendingRequest* request, ExecutionPath path);
   absl::Status Lease(PendingRequest* request, ExecutionPath path);
@@ -63,6 +71,7 @@ struct Scheduler::Impl {
   Metrics* const metrics;
   const bool deterministic;
   const StepCosts costs;
+  const int32_t fair_rows;  // 0: not known.
   const std::shared_ptr<RequestQueue> queue;
   const int32_t total_rows;
   std::atomic<uint64_t> last_id = 0;
@@ -71,6 +80,8 @@ struct Scheduler::Impl {
   std::unique_ptr<Engine> engine;
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingRequest>> running;
   bool memory_short = false;  // One was refused for memory, of the engine or the cache: none is tried until one leaves.
+  int32_t contended_demand = 0;  // Most that the second lane asked for while several were about; 0: one only.
+  absl::Time contended_until = absl::InfinitePast();
   RequestQueue::Work work;
   std::vector<std::pair<uint64_t, absl::Status>> leaving;
   std::vector<Candidate> candidates;
@@ -140,13 +151,25 @@ void Scheduler::Impl::AdmitReady() {
     candidates.push_back({request->lane, request->request.options.num_beams});
   }
   for (const auto& [id, request] : running) loads.push_back({request->lane, request->request.options.num_beams});
-  std::vector<size_t> joined = PlanAdmissions(candidates, loads, engine->free_rows());
+  std::vector<size_t> joined = PlanAdmissions(candidates, loads, engine->free_rows(), LaneLimit());
   // What does not fit an empty engine never will: the engine says why.
   if (joined.empty() && running.empty()) joined.push_back(0);
   const std::vector<ExecutionPath> paths = PathsOf(joined);
   for (size_t i = 0; i < joined.size(); ++i) {
     if (!AdmitOne(work.ready[joined[i]], paths[i])) return;
   }
+}
+
+// Rows that one lane may hold. So a flood of one weighting does not fill the batch, whose steps then are too slow for
+// those who trickle; lanes that ask for alike many rows do not limit each other.
+int32_t Scheduler::Impl::LaneLimit() {
+  if (fair_rows == 0) return total_rows;
+  if (work.now > contended_until) contended_demand = 0;
+  if (const int32_t demand = SecondDemand(candidates, loads); demand > 0) {
+    contended_demand = std::max(contended_demand, demand);
+    contended_until = work.now + kContentionMemory;
+  }
+  return contended_demand == 0 ? total_rows : std::max(fair_rows, contended_demand);
 }
 
 std::vector<ExecutionPath> Scheduler::Impl::PathsOf(const std::vector<size_t>& joined) {

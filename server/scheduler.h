@@ -17,7 +17,8 @@
 namespace trimtab {
 
 struct SchedulerOptions {
-  // Requests allowed to wait for a place in the batch; one more is refused with ResourceExhausted.
+  // Requests allowed to wait for a place in the batch. For one more, one of them or itself is refused with
+  // ResourceExhausted (PlanDisplacement in batch_plan.h).
   int max_queue_length = 256;
   // Every request runs densely, so that its bits do not depend on the load.
   bool deterministic = false;
@@ -51,7 +52,7 @@ struct SummaryResult {
 // Called from the engine thread (or, for an early end, the caller of Submit): must not block.
 struct SummaryCallbacks {
   std::function<void(int32_t token)> on_token;  // May be null. Greedy and sampling only.
-  // Exactly once, last. DeadlineExceeded, Cancelled, ResourceExhausted (queue full), Unavailable (draining).
+  // Exactly once, last. DeadlineExceeded, Cancelled, ResourceExhausted (no place to wait), Unavailable (draining).
   std::function<void(absl::StatusOr<SummaryResult>)> on_done;
 };
 

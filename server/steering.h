@@ -2,24 +2,13 @@
 #define TRIMTAB_SERVER_STEERING_H_
 
 #include <map>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/clp_config.h"
-#include "model/weighting.h"
+#include "model/steering.h"
 
 namespace trimtab {
-
-// What a caller may say about steering; everything may be left out.
-struct SteeringAsked {
-  std::optional<double> alpha;                  // Omitted: the checkpoint's default_alpha.
-  std::vector<double> weights;                  // By position; empty: see below.
-  std::map<std::string, double> named_weights;  // By reward name; absent rewards get 0.
-  std::string preset;                           // Instead of all of the above.
-};
 
 // How far the operator lets callers steer.
 struct SteeringBounds {
@@ -31,18 +20,12 @@ struct SteeringBounds {
   std::map<std::string, Range> rewards;  // By reward name; absent: [0, 1].
 };
 
-struct Steering {
-  Weighting weighting;        // As asked, after defaults and normalisation.
-  Coefficients coefficients;  // After snapping: what the weights depend on.
-};
-
 // FailedPrecondition when a bound names a reward the checkpoint lacks, is empty (low > high), or when the checkpoint's
 // defaults and presets all lie outside.
 absl::Status CheckBounds(const SteeringBounds& bounds, const ClpConfig& clp);
 
-// Pure. InvalidArgument naming the request field ("alpha", "weights[1]", "named_weights[x]", "preset") for an invalid
-// weighting, an unknown name, or a value outside `bounds` (the message names the bound). With neither weights nor
-// named_weights nor preset, w is uniform.
+// As ResolveSteering of model/steering.h; InvalidArgument also for a value outside `bounds` (the message names the
+// bound). Pure.
 absl::StatusOr<Steering> ResolveSteering(const ClpConfig& clp, const SteeringBounds& bounds,
                                          const CoefficientGrid& grid, const SteeringAsked& asked);
 

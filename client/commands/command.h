@@ -15,11 +15,14 @@ using Chosen = std::function<absl::Status()>;
 void AddSummarize(CLI::App& app, Chosen* chosen);
 void AddExplore(CLI::App& app, Chosen* chosen);
 void AddInfo(CLI::App& app, Chosen* chosen);
+void AddPrewarm(CLI::App& app, Chosen* chosen);
 void AddInspect(CLI::App& app, Chosen* chosen);
 void AddImport(CLI::App& app, Chosen* chosen);
 void AddMakeRandom(CLI::App& app, Chosen* chosen);
 
 inline constexpr char kDefaultServer[] = "127.0.0.1:50051";
+inline constexpr char kServerHelp[] =
+    "Of trimtabd, or several with commas: each weighting has the one it goes to, and others should that one fail";
 
 }  // namespace trimtab
 

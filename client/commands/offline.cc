@@ -7,13 +7,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/affinity.h"
 #include "client/commands/generation_flags.h"
-#include "client/commands/steering_flags.h"
 #include "model/checkpoint.h"
 #include "model/engine.h"
 #include "model/mixed_weights.h"
 #include "model/parameters.h"
 #include "model/status_macros.h"
+#include "model/steering.h"
 #include "model/tokenizer.h"
 
 namespace trimtab {
@@ -82,10 +83,9 @@ class Batch {
   }
 
   absl::Status Mix(const v1::Steering& steering) {
-    ASSIGN_OR_RETURN(Weighting weighting, ResolveOffline(parameters_->clp(), steering));
-    const Coefficients coefficients = Coefficients::From(parameters_->clp().mixing, weighting, CoefficientGrid());
-    ASSIGN_OR_RETURN(auto weights, MixedWeights::Mix(parameters_, coefficients, backend_.get()));
-    mixtures_.push_back({std::move(weighting), std::move(weights)});
+    ASSIGN_OR_RETURN(Steering resolved, ResolveSteering(parameters_->clp(), CoefficientGrid(), SteeringOf(steering)));
+    ASSIGN_OR_RETURN(auto weights, MixedWeights::Mix(parameters_, resolved.coefficients, backend_.get()));
+    mixtures_.push_back({std::move(resolved.weighting), std::move(weights)});
     return absl::OkStatus();
   }
 

@@ -8,7 +8,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "model/field_error.h"
 #include "model/status_macros.h"
 
 namespace trimtab {
@@ -53,24 +52,6 @@ absl::StatusOr<std::vector<v1::Steering>> WithAlphas(std::vector<v1::Steering> s
   return steerings;
 }
 
-absl::StatusOr<std::vector<double>> PositionalWeights(const ClpConfig& clp, const v1::Steering& asked) {
-  const size_t m = clp.rewards.size();
-  if (asked.weights_size() > 0) return std::vector<double>(asked.weights().begin(), asked.weights().end());
-  if (asked.named_weights().empty()) return std::vector<double>(m, m == 0 ? 0.0 : 1.0 / static_cast<double>(m));
-  std::vector<double> w(m, 0.0);
-  for (const auto& [name, weight] : asked.named_weights()) {
-    const int index = clp.RewardIndex(name);
-    if (index < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--named ", name, " is no reward of this checkpoint; it has: ",
-                       absl::StrJoin(clp.rewards, ", ",
-                                     [](std::string* out, const RewardInfo& r) { absl::StrAppend(out, r.name); })));
-    }
-    w[index] = weight;
-  }
-  return w;
-}
-
 }  // namespace
 
 void SteeringFlags::AddTo(CLI::App& app) {
@@ -101,20 +82,6 @@ absl::StatusOr<std::vector<v1::Steering>> SteeringFlags::Parse() const {
   for (const std::string& name : presets_) steerings.emplace_back().set_preset(name);
   if (steerings.empty()) steerings.emplace_back();
   return WithAlphas(std::move(steerings), alphas_);
-}
-
-absl::StatusOr<Weighting> ResolveOffline(const ClpConfig& clp, const v1::Steering& asked) {
-  const int m = static_cast<int>(clp.rewards.size());
-  if (!asked.preset().empty()) {
-    if (asked.has_alpha()) return InvalidField("preset", "was given together with --alpha; a preset has its own");
-    const auto preset = clp.presets.find(asked.preset());
-    if (preset == clp.presets.end()) {
-      return InvalidField("preset", absl::StrCat("'", asked.preset(), "' is unknown; see trimtab inspect"));
-    }
-    return Weighting::Create(clp.mixing, m, preset->second.alpha, preset->second.w);
-  }
-  ASSIGN_OR_RETURN(std::vector<double> w, PositionalWeights(clp, asked));
-  return Weighting::Create(clp.mixing, m, asked.has_alpha() ? asked.alpha() : clp.default_alpha, std::move(w));
 }
 
 std::string Label(const v1::Steering& asked) {

@@ -6,8 +6,6 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
-#include "model/clp_config.h"
-#include "model/weighting.h"
 #include "trimtab/v1/summarizer.pb.h"
 
 namespace trimtab {
@@ -31,9 +29,6 @@ class SteeringFlags {
   std::vector<std::string> weights_, named_, presets_;
   std::vector<double> alphas_;
 };
-
-// What the server would make of `asked`, without a server and its bounds. InvalidArgument names the flag at fault.
-absl::StatusOr<Weighting> ResolveOffline(const ClpConfig& clp, const v1::Steering& asked);
 
 // "weights 1,0 alpha 0.1": `asked` in the words of the flags.
 std::string Label(const v1::Steering& asked);

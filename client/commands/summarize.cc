@@ -146,7 +146,7 @@ absl::Status Run(const SummarizeFlags& flags) {
 }
 
 void AddServerFlags(CLI::App& app, SummarizeFlags& f) {
-  app.add_option("--server", f.server, "Of trimtabd")->type_name("HOST:PORT")->capture_default_str()->group("Server");
+  app.add_option("--server", f.server, kServerHelp)->type_name("HOST:PORT,...")->capture_default_str()->group("Server");
   app.add_option("--timeout", f.timeout_seconds, "Of each summary, tries included")
       ->type_name("SECONDS")
       ->capture_default_str()

@@ -36,18 +36,6 @@ SteeringBounds::Range RangeOf(const SteeringBounds& bounds, const std::string& r
   return found == bounds.rewards.end() ? SteeringBounds::Range() : found->second;
 }
 
-absl::string_view MixingName(MixingKind kind) {
-  switch (kind) {
-    case MixingKind::kSoftmdp:
-      return "softmdp";
-    case MixingKind::kLinear:
-      return "linear";
-    case MixingKind::kFixed:
-      return "fixed";
-  }
-  return "";
-}
-
 GenerationOptions Defaults(const GenerationDefaults& defaults, const RequestLimits& limits) {
   GenerationOptions options;
   options.max_new_tokens = std::min(defaults.max_new_tokens, limits.max_new_tokens);
@@ -55,6 +43,15 @@ GenerationOptions Defaults(const GenerationDefaults& defaults, const RequestLimi
   options.length_penalty = defaults.length_penalty;
   options.no_repeat_ngram_size = defaults.no_repeat_ngram_size;
   return options;
+}
+
+// The same error with its field as seen from the message `parent` is a field of.
+absl::Status Within(absl::string_view parent, const absl::Status& status) {
+  const std::optional<std::string> field = FieldOf(status);
+  if (!field.has_value()) return status;
+  absl::Status moved(status.code(), absl::StrCat(parent, ".", status.message()));
+  moved.SetPayload(kFieldPayload, absl::Cord(absl::StrCat(parent, ".", *field)));
+  return moved;
 }
 
 }  // namespace
@@ -98,14 +95,6 @@ absl::Status CheckRequest(const v1::SummarizeRequest& request) {
   return CheckServing(request.parameter_digest(), request.execution_path());
 }
 
-absl::Status Within(absl::string_view parent, const absl::Status& status) {
-  const std::optional<std::string> field = FieldOf(status);
-  if (!field.has_value()) return status;
-  absl::Status moved(status.code(), absl::StrCat(parent, ".", status.message()));
-  moved.SetPayload(kFieldPayload, absl::Cord(absl::StrCat(parent, ".", *field)));
-  return moved;
-}
-
 absl::StatusOr<std::optional<ExecutionPath>> PathFromProto(v1::ExecutionPath path, const RequestLimits& limits) {
   if (path == v1::EXECUTION_PATH_DENSE) return ExecutionPath::kDense;
   if (path != v1::EXECUTION_PATH_BASIS) return std::nullopt;
@@ -127,11 +116,16 @@ SteeringAsked SteeringFromProto(const v1::Steering& steering) {
   return asked;
 }
 
+absl::StatusOr<Steering> ResolveAt(absl::string_view field, const ClpConfig& clp, const SteeringBounds& bounds,
+                                   const CoefficientGrid& grid, const v1::Steering& asked) {
+  auto steering = ResolveSteering(clp, bounds, grid, SteeringFromProto(asked));
+  if (!steering.ok()) return Within(field, steering.status());
+  return steering;
+}
+
 absl::StatusOr<Steering> ResolveRequest(const ClpConfig& clp, const SteeringBounds& bounds, const CoefficientGrid& grid,
                                         const v1::SummarizeRequest& request) {
-  auto steering = ResolveSteering(clp, bounds, grid, SteeringFromProto(request.steering()));
-  if (!steering.ok()) return Within("steering", steering.status());
-  return steering;
+  return ResolveAt("steering", clp, bounds, grid, request.steering());
 }
 
 absl::StatusOr<GenerationOptions> OptionsFromProto(const v1::GenerationOptions& asked,
@@ -238,7 +232,7 @@ void DescribeModel(const Parameters& parameters, const SteeringBounds& bounds, c
     message->set_weight_low(range.low);
     message->set_weight_high(range.high);
   }
-  info->set_mixing(std::string(MixingName(clp.mixing.kind)));
+  info->set_mixing(std::string(MixingKindName(clp.mixing.kind)));
   info->set_alpha_min(clp.mixing.alpha_min);
   info->set_default_alpha(clp.default_alpha);
   for (const auto& [name, preset] : clp.presets) {

@@ -43,12 +43,12 @@ absl::Status CheckArticle(absl::string_view article);
 absl::Status CheckSteering(absl::string_view field, const v1::Steering& steering);
 absl::Status CheckServing(absl::string_view parameter_digest, v1::ExecutionPath path);
 
-// The same error with its field as seen from the message `parent` is a field of.
-absl::Status Within(absl::string_view parent, const absl::Status& status);
-
-// Omitted fields are left for the checkpoint to decide. REQUIRES: CheckRequest is OK.
+// Omitted fields are left for the checkpoint to decide. REQUIRES: CheckSteering is OK.
 SteeringAsked SteeringFromProto(const v1::Steering& steering);
 
+// Resolves what is asked at `field` against what is served; names fields as "weightings[3].alpha".
+absl::StatusOr<Steering> ResolveAt(absl::string_view field, const ClpConfig& clp, const SteeringBounds& bounds,
+                                   const CoefficientGrid& grid, const v1::Steering& asked);
 // Resolves what is asked against what is served; names fields as "steering.weights[1]".
 absl::StatusOr<Steering> ResolveRequest(const ClpConfig& clp, const SteeringBounds& bounds, const CoefficientGrid& grid,
                                         const v1::SummarizeRequest& request);

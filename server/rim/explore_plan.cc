@@ -40,9 +40,8 @@ absl::StatusOr<std::vector<Steering>> ResolveList(const SummarizerParts& parts, 
   for (int i = 0; i < list.steerings_size(); ++i) {
     const std::string field = absl::StrCat("list.steerings[", i, "]");
     RETURN_IF_ERROR(CheckSteering(field, list.steerings(i)));
-    auto steering = ResolveSteering(clp, parts.bounds, parts.grid, SteeringFromProto(list.steerings(i)));
-    if (!steering.ok()) return Within(field, steering.status());
-    points.push_back(*std::move(steering));
+    ASSIGN_OR_RETURN(Steering steering, ResolveAt(field, clp, parts.bounds, parts.grid, list.steerings(i)));
+    points.push_back(std::move(steering));
   }
   return points;
 }

@@ -8,6 +8,7 @@
 #include "model/checkpoint.h"
 #include "model/mixed_weights.h"
 #include "model/status_macros.h"
+#include "server/rim/prewarm.h"
 
 namespace trimtab {
 namespace {
@@ -31,10 +32,15 @@ SteeringBounds BoundsOf(const ServerOptions& options) {
   return {.alpha_floor = options.alpha_floor, .rewards = options.reward_ranges};
 }
 
+CoefficientGrid GridOf(const ServerOptions& options) {
+  return {.w_bits = options.grid_bits_w, .beta_bits = options.grid_bits_beta};
+}
+
 absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options) {
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(options.model));
   RETURN_IF_ERROR(CheckBounds(BoundsOf(options), checkpoint.clp));
   LoadedModel model;
+  ASSIGN_OR_RETURN(model.prewarm, ResolvePrewarm(options, checkpoint.clp));
   ASSIGN_OR_RETURN(model.tokenizer, Tokenizer::Create(checkpoint.tokenizer_model, checkpoint.config.vocab_size));
   ASSIGN_OR_RETURN(model.backend, NewBackend(options.device, ThreadsOf(options)));
   ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(options.precision));

@@ -2,6 +2,7 @@
 #define TRIMTAB_SERVER_RIM_LOAD_MODEL_H_
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "kernels/backend.h"
@@ -16,14 +17,17 @@ struct LoadedModel {
   std::unique_ptr<Backend> backend;
   std::shared_ptr<const Parameters> parameters;
   std::unique_ptr<Tokenizer> tokenizer;
+  std::vector<Coefficients> prewarm;  // What to mix before being ready.
 };
 
 // Opens the checkpoint, packs it for the device, and checks all that depends on both it and the options: steering
-// bounds against its rewards, and that the cache holds at least one mixture (FailedPrecondition). One-line errors.
+// bounds against its rewards, what to prewarm, and that the cache holds at least one mixture (FailedPrecondition).
+// One-line errors.
 absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options);
 
 // The steering part of `options`.
 SteeringBounds BoundsOf(const ServerOptions& options);
+CoefficientGrid GridOf(const ServerOptions& options);
 
 }  // namespace trimtab
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "server/rim/prewarm.h"
 #include "server/rim/version.h"
 
 namespace trimtab {
@@ -26,6 +27,8 @@ constexpr char kFooter[] =
     "Signals: SIGTERM and SIGINT drain and exit; a second one exits at once.\n"
     "Exit codes: 0 after a drain, or when --check found nothing wrong; 1 when serving could not start or failed\n"
     "(a port in use); 2 for a command line, configuration or checkpoint that cannot be used.";
+
+constexpr size_t kMaxPrewarm = 64;
 
 std::string EnvName(absl::string_view option) {
   return absl::StrCat("TRIMTAB_", absl::StrReplaceAll(absl::AsciiStrToUpper(option), {{"-", "_"}}));
@@ -88,6 +91,8 @@ std::string CheckRange(const std::string& text) {
                       "' is no range; expected NAME=LOW:HIGH with 0 <= LOW <= HIGH <= 1, such as brief=0:0.5");
 }
 
+std::string CheckWeighting(const std::string& text) { return std::string(ParseWeighting(text).status().message()); }
+
 // The flags of one ServerOptions.
 class Flags {
  public:
@@ -128,7 +133,9 @@ class Flags {
 
   void AddServing() {
     group_ = "Serving";
-    Add("listen", o_.listen, "HOST:PORT", "Address of gRPC; port 0 takes a free one")->check(CheckAddress);
+    Add("listen", o_.listen, "HOST:PORT",
+        "Address of gRPC; port 0 takes a free one; on a loopback address it serves Admin too")
+        ->check(CheckAddress);
     Add("metrics-listen", o_.metrics_listen, "HOST:PORT",
         "Address of HTTP /metrics, /livez, /readyz and /version; port 0 takes a free one")
         ->check(CheckAddress);
@@ -149,7 +156,8 @@ class Flags {
     Add("draft-tokens", o_.draft_tokens, "N",
         "Tokens guessed from the article and tried per request and step; changes speed, never the text")
         ->check(CLI::Range(0, 11));
-    Add("max-queue", o_.max_queue, "N", "Requests that may wait; one more is refused with RESOURCE_EXHAUSTED")
+    Add("max-queue", o_.max_queue, "N",
+        "Requests that may wait; one more is refused with RESOURCE_EXHAUSTED, of the weighting that waits most")
         ->check(CLI::Range(1, 1 << 20));
     Add("max-input-tokens", o_.max_input_tokens, "N", "Longer articles are cut to this many tokens")
         ->check(CLI::Range(2, 16384));
@@ -170,6 +178,15 @@ class Flags {
         ->check(CLI::Range(1, 20));
     Add("grid-bits-beta", o_.grid_bits_beta, "BITS", "The same for the share of the reference")
         ->check(CLI::Range(1, 20));
+    app_.add_option("--prewarm", o_.prewarm,
+                    "Weightings to mix before the server is ready: names of presets, or such as 'alpha=0.3 w=0.5,0.5'; "
+                    "repeatable, or with ; between them; at most 64")
+        ->type_name("WEIGHTING")
+        ->envname(EnvName("prewarm"))
+        ->delimiter(';')
+        ->check(CheckWeighting)
+        ->allow_extra_args(false)
+        ->group(group_);
     app_.add_flag(
             "--deterministic", o_.deterministic,
             "Run every request on mixed weights, never over the basis, so that its text does not depend on the load")
@@ -247,6 +264,10 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   }
   if (print_config) return Exit(0, app.config_to_str(/*default_also=*/true, /*write_description=*/true));
   if (line.options.model.empty()) return Refuse("--model is missing; expected the folder of a checkpoint");
+  if (line.options.prewarm.size() > kMaxPrewarm) {
+    return Refuse(absl::StrCat("--prewarm names ", line.options.prewarm.size(), " weightings; at most ", kMaxPrewarm,
+                               " are mixed at start"));
+  }
   if (check) line.action = CommandLine::Action::kCheck;
   return line;
 }

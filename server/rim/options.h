@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "server/steering.h"
 
@@ -14,7 +15,8 @@ namespace trimtab {
 struct ServerOptions {
   // Folder of the checkpoint: clp.json and its tensors, or a plain Hugging Face T5.
   std::string model;
-  // HOST:PORT of gRPC; port 0 takes a free one. The default answers this machine only.
+  // HOST:PORT of gRPC; port 0 takes a free one. The default answers this machine only. On a loopback address Admin
+  // (prewarming) is served too.
   std::string listen = "127.0.0.1:50051";
   // HOST:PORT of /metrics, /livez, /readyz and /version; port 0 takes a free one.
   std::string metrics_listen = "127.0.0.1:9090";
@@ -28,7 +30,8 @@ struct ServerOptions {
   int64_t cache_bytes = int64_t{1} << 30;
   // Sequences decoded together in one step (a beam search takes one per beam). Bounds key/value memory.
   int max_batch_rows = 32;
-  // Requests that may wait; one more is refused with RESOURCE_EXHAUSTED.
+  // Requests that may wait; for one more, the youngest of the weighting of which most wait is refused with
+  // RESOURCE_EXHAUSTED.
   int max_queue = 256;
   // Longer articles are cut to this many tokens, and the reply says so.
   int max_input_tokens = 512;
@@ -41,6 +44,9 @@ struct ServerOptions {
   // Reward weights and the reference's share snap to multiples of 2^-bits, 1 to 20. Fewer bits: more cache hits.
   int grid_bits_w = 20;
   int grid_bits_beta = 20;
+  // Weightings to mix before the server is ready, at most 64: names of presets, or such as "alpha=0.3 w=0.5,0.5". What
+  // does not fit into the cache is left out, with a warning.
+  std::vector<std::string> prewarm;
   // Tokens guessed from the article and tried per request and step; 0: none. Changes speed, never the text.
   int draft_tokens = 7;
   // Pins the one execution path whose bits repeat: a request gets the same answer alone and in any batch. Dense, the

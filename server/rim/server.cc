@@ -14,6 +14,7 @@
 #include "model/engine.h"
 #include "model/rewards/rouge_scorer.h"
 #include "model/status_macros.h"
+#include "server/rim/admin_service.h"
 #include "server/rim/load_model.h"
 #include "server/rim/metrics_http.h"
 #include "server/rim/summarizer_service.h"
@@ -70,6 +71,7 @@ struct Server::Impl {
 
   absl::Status Start();
   absl::Status StartEngine();
+  void Prewarm();
   absl::Status StartGrpc();
   void Drain();
   void SetHealth(bool serving);
@@ -84,6 +86,7 @@ struct Server::Impl {
   std::unique_ptr<Scheduler> scheduler;
   const RougeScorer rouge;
   std::unique_ptr<SummarizerService> service;
+  std::unique_ptr<AdminService> admin;  // Null where it is not served.
   std::unique_ptr<MetricsHttp> metrics_http;
   std::unique_ptr<grpc::Server> grpc_server;
   int grpc_port = 0;
@@ -95,17 +98,19 @@ absl::Status Server::Impl::Start() {
   metrics.SetBuild(TRIMTAB_VERSION, TRIMTAB_COMMIT);
   metrics.SetParameters(model.parameters->version().sequence, model.parameters->version().digest);
   RETURN_IF_ERROR(StartEngine());
-  service = std::make_unique<SummarizerService>(
-      SummarizerParts{.store = store.get(),
-                      .tokenizer = model.tokenizer.get(),
-                      .scheduler = scheduler.get(),
-                      .metrics = &metrics,
-                      .bounds = BoundsOf(options),
-                      .grid = {.w_bits = options.grid_bits_w, .beta_bits = options.grid_bits_beta},
-                      .limits = LimitsOf(options),
-                      .scorers = {&rouge},
-                      .server_version = VersionText(),
-                      .device = std::string(model.backend->name())});
+  Prewarm();
+  const SummarizerParts parts{.store = store.get(),
+                              .tokenizer = model.tokenizer.get(),
+                              .scheduler = scheduler.get(),
+                              .metrics = &metrics,
+                              .bounds = BoundsOf(options),
+                              .grid = GridOf(options),
+                              .limits = LimitsOf(options),
+                              .scorers = {&rouge},
+                              .server_version = VersionText(),
+                              .device = std::string(model.backend->name())};
+  service = std::make_unique<SummarizerService>(parts);
+  if (AllowAdmin(options.listen)) admin = std::make_unique<AdminService>(parts, cache.get());
   ASSIGN_OR_RETURN(
       metrics_http,
       MetricsHttp::Start({.listen = options.metrics_listen, .ready = [this] { return ready.load(); }}, registry));
@@ -123,13 +128,25 @@ absl::Status Server::Impl::StartEngine() {
       },
       &metrics);
   SchedulerOptions scheduling{.max_queue_length = options.max_queue, .deterministic = options.deterministic};
-  if (!options.deterministic) {
-    ASSIGN_OR_RETURN(scheduling.costs, MeasureStepCosts(*model.parameters, backend));
-  }
+  ASSIGN_OR_RETURN(scheduling.costs, MeasureStepCosts(*model.parameters, backend));
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                    NewEngine(model.parameters->config(), EngineOptionsOf(options), backend));
   scheduler = std::make_unique<Scheduler>(scheduling, std::move(engine), cache.get(), &metrics);
   return absl::OkStatus();
+}
+
+void Server::Impl::Prewarm() {
+  if (model.prewarm.empty()) return;
+  size_t resident = 0;
+  cache->Prewarm(model.parameters, model.prewarm, [&resident](size_t, const absl::Status& status) {
+    resident += status.ok();
+    return true;
+  });
+  cache->AwaitBackground();
+  const size_t asked = model.prewarm.size();
+  spdlog::log(resident == asked ? spdlog::level::info : spdlog::level::warn,
+              "{} of {} weightings to prewarm are resident{}", resident, asked,
+              resident == asked ? "" : ": the cache has no room for the others, see --cache-bytes");
 }
 
 absl::Status Server::Impl::StartGrpc() {
@@ -139,6 +156,7 @@ absl::Status Server::Impl::StartGrpc() {
   SetLimits(builder);
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &grpc_port);
   builder.RegisterService(service.get());
+  if (admin != nullptr) builder.RegisterService(admin.get());
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr || grpc_port == 0) {
     return absl::UnavailableError(absl::StrCat(

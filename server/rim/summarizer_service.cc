@@ -115,6 +115,8 @@ grpc::ServerUnaryReactor* SummarizerService::GetModelInfo(grpc::CallbackServerCo
   DescribeModel(*parts_.store->Current(), parts_.bounds, parts_.limits, response);
   response->set_server_version(parts_.server_version);
   response->set_device(parts_.device);
+  response->set_grid_bits_w(parts_.grid.w_bits);
+  response->set_grid_bits_beta(parts_.grid.beta_bits);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(call.End(absl::OkStatus()));
   return reactor;

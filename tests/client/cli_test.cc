@@ -121,6 +121,27 @@ TEST_F(CliOnlineTest, InfoPrintsWhatIsServed) {
   EXPECT_EQ(records[0]["max_input_tokens"], 512);
 }
 
+TEST_F(CliOnlineTest, PrewarmsWeightingsSoThatTheirFirstRequestIsAHit) {
+  const ProcessResult result = Trimtab({"prewarm", "--server", address_, "--weights", "1,0", "--weights", "0.5,0.5"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "resident  weights 1,0\nresident  weights 0.5,0.5\n");
+  EXPECT_EQ(Lines(Summarize({"--weights", "0.5,0.5", "--json"}).out)[0]["cache"], "hit");
+  const ProcessResult refused = Trimtab({"prewarm", "--server", address_, "--preset", "nothing"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("weightings[0].preset"));
+}
+
+TEST_F(CliOnlineTest, AServerThatIsGoneIsPassedOver) {
+  const std::string servers = "127.0.0.1:1," + address_;
+  for (int i = 0; i < 4; ++i) {
+    const ProcessResult result = Trimtab(
+        {"summarize", "--server", servers, "--weights", std::to_string(i / 4.0) + "," + std::to_string(1 - i / 4.0)},
+        kArticle);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+  }
+  EXPECT_EQ(Trimtab({"info", "--server", servers}).exit_code, 0);
+}
+
 TEST_F(CliOnlineTest, ARefusedRequestIsOneLineNamingTheFieldAndCodeOne) {
   const ProcessResult result = Summarize({"--weights", "2,0"});
   EXPECT_EQ(result.exit_code, 1);

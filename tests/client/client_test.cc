@@ -14,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "model/field_error.h"
 #include "tests/testing/status_matchers.h"
+#include "trimtab/v1/summarizer.grpc.pb.h"
 
 namespace trimtab {
 namespace {

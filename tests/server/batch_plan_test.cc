@@ -1,5 +1,6 @@
 #include "server/batch_plan.h"
 
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -13,6 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr uint64_t kA = 1, kB = 2, kC = 3;
+constexpr int32_t kNoLimit = 1000;
 
 struct PlanCase {
   const char* what;
@@ -40,8 +42,38 @@ TEST(BatchPlanTest, FollowsItsTable) {
       {"exactly full", {{kA, 4}, {kB, 4}}, {}, 8, {0, 1}},
   };
   for (const PlanCase& c : cases) {
-    EXPECT_EQ(PlanAdmissions(c.waiting, c.running, c.free_rows), c.joined) << c.what;
+    EXPECT_EQ(PlanAdmissions(c.waiting, c.running, c.free_rows, kNoLimit), c.joined) << c.what;
   }
+}
+
+TEST(BatchPlanTest, ALaneAtItsLimitWaitsAndOthersDoNot) {
+  const std::vector<Candidate> waiting = {{kA, 1}, {kA, 1}, {kA, 1}, {kB, 1}};
+  EXPECT_THAT(PlanAdmissions(waiting, {}, 8, 2), ElementsAre(0, 3, 1));
+  const LaneLoad full{kA, 2};
+  EXPECT_THAT(PlanAdmissions(waiting, {&full, 1}, 8, 2), ElementsAre(3));
+  const Candidate wide{kA, 8};
+  EXPECT_THAT(PlanAdmissions({&wide, 1}, {}, 8, 2), ElementsAre(0)) << "a lane without rows may exceed it";
+  EXPECT_THAT(PlanAdmissions({&wide, 1}, {&full, 1}, 8, 2), IsEmpty());
+}
+
+TEST(BatchPlanTest, TheSecondDemandIsThatOfTheLaneAfterTheLargest) {
+  EXPECT_EQ(SecondDemand({}, {}), 0);
+  const std::vector<Candidate> flood = {{kA, 1}, {kA, 4}, {kA, 1}};
+  EXPECT_EQ(SecondDemand(flood, {}), 0);
+  const std::vector<LaneLoad> running = {{kA, 9}, {kB, 1}, {kC, 2}, {kB, 2}};
+  EXPECT_EQ(SecondDemand(flood, running), 3);
+  EXPECT_EQ(SecondDemand({}, {{{kA, 5}, {kB, 5}}}), 5);
+}
+
+TEST(PlanDisplacementTest, TakesFromTheLaneOfWhichMostWaitWhereThatIsFairer) {
+  EXPECT_EQ(PlanDisplacement({{kA, 40}, {kB, 3}}, kC), kA);
+  EXPECT_EQ(PlanDisplacement({{kA, 40}, {kB, 3}}, kB), kA);
+  EXPECT_EQ(PlanDisplacement({{kA, 40}, {kB, 3}}, kA), std::nullopt) << "the flood displaces nobody";
+  EXPECT_EQ(PlanDisplacement({{kA, 5}, {kB, 3}}, kB), kA);
+  EXPECT_EQ(PlanDisplacement({{kA, 4}, {kB, 3}}, kB), std::nullopt) << "they would only change places";
+  EXPECT_EQ(PlanDisplacement({{kA, 2}}, kB), kA);
+  EXPECT_EQ(PlanDisplacement({{kA, 1}}, kB), std::nullopt);
+  EXPECT_EQ(PlanDisplacement({}, kA), std::nullopt);
 }
 
 TEST(BatchPlanTest, NeverPlansMoreRowsThanAreFreeAndNobodyTwice) {
@@ -56,7 +88,7 @@ TEST(BatchPlanTest, NeverPlansMoreRowsThanAreFreeAndNobodyTwice) {
 
     std::vector<bool> seen(waiting.size(), false);
     int32_t rows = 0;
-    for (const size_t i : PlanAdmissions(waiting, running, free_rows)) {
+    for (const size_t i : PlanAdmissions(waiting, running, free_rows, kNoLimit)) {
       ASSERT_LT(i, waiting.size());
       ASSERT_FALSE(seen[i]);
       seen[i] = true;
@@ -77,7 +109,7 @@ TEST(BatchPlanTest, AWideRequestJoinsOnceThereIsRoomAlthoughNarrowOnesKeepComing
     waiting.push_back({200 + round, 1});
     running.erase(running.begin());
     const auto free_rows = static_cast<int32_t>(8 - running.size());
-    const std::vector<size_t> joined = PlanAdmissions(waiting, running, free_rows);
+    const std::vector<size_t> joined = PlanAdmissions(waiting, running, free_rows, kNoLimit);
     if (round < 7) {
       ASSERT_THAT(joined, IsEmpty());
     } else {

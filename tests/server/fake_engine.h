@@ -37,6 +37,17 @@ class EngineControl {
     MutexLock lock(mutex_);
     return admitted_;
   }
+  // Steps made so far.
+  int steps() {
+    MutexLock lock(mutex_);
+    return steps_;
+  }
+  // How many steps were made before the request with this first token was admitted; -1: it was not.
+  int admitted_after(int32_t first_token) {
+    MutexLock lock(mutex_);
+    const auto found = std::find(admitted_.begin(), admitted_.end(), first_token);
+    return found == admitted_.end() ? -1 : admitted_after_[found - admitted_.begin()];
+  }
   int cancelled() {
     MutexLock lock(mutex_);
     return cancelled_;
@@ -50,6 +61,7 @@ class EngineControl {
   }
   void StepMade() {
     MutexLock lock(mutex_);
+    ++steps_;
     if (allowed_ > 0) --allowed_;
     changed_.NotifyAll();
   }
@@ -58,7 +70,9 @@ class EngineControl {
   CondVar changed_;
   bool free_ ABSL_GUARDED_BY(mutex_) = false;
   int allowed_ ABSL_GUARDED_BY(mutex_) = 0;
+  int steps_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<int32_t> admitted_ ABSL_GUARDED_BY(mutex_);
+  std::vector<int> admitted_after_ ABSL_GUARDED_BY(mutex_);  // Steps.
   int cancelled_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
@@ -86,6 +100,7 @@ class FakeEngine : public Engine {
     {
       MutexLock lock(control_->mutex_);
       control_->admitted_.push_back(request.input_ids[0]);
+      control_->admitted_after_.push_back(control_->steps_);
     }
     active_.push_back({std::move(request), false, {}});
     return absl::OkStatus();

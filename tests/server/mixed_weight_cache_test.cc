@@ -15,6 +15,10 @@
 namespace trimtab {
 namespace {
 
+using ::testing::AnyOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using Code = absl::StatusCode;
 using Weights = std::shared_ptr<const MixedWeights>;
 
 class MixedWeightCacheTest : public ::testing::Test {
@@ -43,6 +47,21 @@ class MixedWeightCacheTest : public ::testing::Test {
   }
   void ServeOverBasis(MixedWeightCache& cache, int key, int times) {
     for (int i = 0; i < times; ++i) ASSERT_TRUE(cache.AcquireBasis(parameters_, KeyNumber(key)).ok());
+  }
+  static std::vector<Coefficients> Keys(const std::vector<int>& numbers) {
+    std::vector<Coefficients> keys;
+    for (const int number : numbers) keys.push_back(KeyNumber(number));
+    return keys;
+  }
+  // What became of each key.
+  std::vector<Code> Prewarm(MixedWeightCache& cache, const std::vector<int>& keys) {
+    std::vector<Code> codes(keys.size(), Code::kUnknown);
+    cache.Prewarm(parameters_, Keys(keys), [&codes](size_t i, const absl::Status& status) {
+      codes[i] = status.code();
+      return true;
+    });
+    cache.AwaitBackground();
+    return codes;
   }
   bool Holds(MixedWeightCache& cache, int key) { return cache.Holds(*parameters_, KeyNumber(key)); }
 
@@ -209,13 +228,54 @@ TEST_F(MixedWeightCacheTest, APromotionDoesNotEvictWhatIsWorthMore) {
 
 TEST_F(MixedWeightCacheTest, PrewarmedKeysAreHitsFromTheFirstRequestOn) {
   auto cache = NewCache(2);
-  cache->Prewarm(parameters_, KeyNumber(1));
-  cache->Prewarm(parameters_, KeyNumber(1));
-  cache->Prewarm(parameters_, KeyNumber(2));
+  cache->Prewarm(parameters_, Keys({1, 1}));
+  cache->Prewarm(parameters_, Keys({2}));
   cache->AwaitBackground();
   EXPECT_EQ(memory_.mixes, 2);
   EXPECT_EQ(MustGet(*cache, 1).outcome, CacheOutcome::kHit);
   EXPECT_EQ(MustGet(*cache, 2).outcome, CacheOutcome::kHit);
+}
+
+TEST_F(MixedWeightCacheTest, PrewarmingSaysWhatFitsAndDoesNotEvictItsOwn) {
+  auto cache = NewCache(3);
+  const MixedWeightLease pinned = MustGet(*cache, 0);
+  MustGet(*cache, 1);
+  MustGet(*cache, 2);  // Idle, as is 1.
+  EXPECT_THAT(Prewarm(*cache, {2, 3, 4, 2}), ElementsAre(Code::kOk, Code::kOk, Code::kResourceExhausted, Code::kOk));
+  EXPECT_TRUE(Holds(*cache, 0));
+  EXPECT_FALSE(Holds(*cache, 1));
+  EXPECT_THAT(Prewarm(*cache, {5, 6}), ElementsAre(Code::kOk, Code::kOk)) << "another call may evict them";
+  EXPECT_LE(memory_.peak, 3 * one_);
+}
+
+TEST_F(MixedWeightCacheTest, PrewarmingReportsAFailedMixAndGoesOn) {
+  auto cache = NewCache(2);
+  fails_ = true;
+  EXPECT_THAT(Prewarm(*cache, {1, 2}), ElementsAre(Code::kResourceExhausted, Code::kResourceExhausted));
+  EXPECT_EQ(cache->stats().bytes, 0);
+}
+
+TEST_F(MixedWeightCacheTest, PrewarmingStopsWhenItIsTold) {
+  auto cache = NewCache(4);
+  int told = 0;
+  cache->Prewarm(parameters_, Keys({1, 2, 3}), [&told](size_t, const absl::Status&) { return ++told < 2; });
+  cache->AwaitBackground();
+  EXPECT_EQ(told, 2);
+  EXPECT_EQ(memory_.mixes, 2);
+}
+
+TEST_F(MixedWeightCacheTest, WhoWaitsForPrewarmingIsToldOfEveryKeyThoughTheCacheGoes) {
+  auto cache = NewCache(2);
+  std::vector<Code> told;
+  for (int call = 0; call < 4; ++call) {
+    cache->Prewarm(parameters_, Keys({1, 2, 3, 4, 5}), [&told](size_t, const absl::Status& status) {
+      told.push_back(status.code());
+      return true;
+    });
+  }
+  cache.reset();
+  EXPECT_EQ(told.size(), 20u);
+  EXPECT_THAT(told, Each(AnyOf(Code::kOk, Code::kResourceExhausted, Code::kCancelled)));
 }
 
 TEST_F(MixedWeightCacheTest, MetricsFollowTheCache) {
@@ -245,7 +305,7 @@ TEST_F(MixedWeightCacheTest, TheBudgetHoldsUnderRandomLoadOfVersionsOfDifferentS
       for (int i = 0; i < 300; ++i) {
         const auto& parameters = random() % 3 == 0 ? large : parameters_;
         const Coefficients key = KeyNumber(static_cast<int>(random() % 8));
-        if (random() % 8 == 0) cache->Prewarm(parameters, key);
+        if (random() % 8 == 0) cache->Prewarm(parameters, {key});
         if (random() % 4 == 0) {
           ASSERT_TRUE(cache->AcquireBasis(parameters, key).ok());
         }

@@ -170,6 +170,7 @@ TEST(OptionsTest, RefusesWhatItCannotUseInOneLineWithCodeTwo) {
       {{"--model", "dir", "--reward-range", "brief"}, "NAME=LOW:HIGH"},
       {{"--model", "dir", "--reward-range", "brief=0.5:0.25"}, "NAME=LOW:HIGH"},
       {{"--model", "dir", "--grid-bits-w", "21"}, "--grid-bits-w"},
+      {{"--model", "dir", "--prewarm", "w=1,zero"}, "w=1,zero"},
       {{"--model", "dir", "--drain-seconds", "-1"}, "--drain-seconds"},
       {{"--model", "dir", "--log-level", "loud"}, "loud"},
       {{"--model", "dir", "--bogus"}, "--bogus"},
@@ -184,6 +185,27 @@ TEST(OptionsTest, RefusesWhatItCannotUseInOneLineWithCodeTwo) {
     EXPECT_THAT(line.output, HasSubstr(c.named));
     EXPECT_EQ(line.output.find('\n'), line.output.size() - 1) << line.output;
   }
+}
+
+TEST(OptionsTest, WhatToPrewarmComesFromFlagsEnvironmentOrFile) {
+  const std::vector<std::string> expected = {"concise", "alpha=0.3 w=0.5,0.5"};
+  EXPECT_EQ(Parse({"--model", "dir", "--prewarm", "concise", "--prewarm", "alpha=0.3 w=0.5,0.5"}).options.prewarm,
+            expected);
+  const File file("model = \"dir\"\nprewarm = [\"concise\", \"alpha=0.3 w=0.5,0.5\"]\n");
+  EXPECT_EQ(Parse({"--config", file.path()}).options.prewarm, expected);
+  const CommandLine printed = Parse({"--config", file.path(), "--print-config"});
+  const File again(printed.output);
+  EXPECT_EQ(Parse({"--config", again.path()}).options.prewarm, expected) << printed.output;
+  const Env env("TRIMTAB_PREWARM", "concise;alpha=0.3 w=0.5,0.5");
+  EXPECT_EQ(Parse({"--model", "dir"}).options.prewarm, expected);
+}
+
+TEST(OptionsTest, PrewarmsAtMostSixtyFourWeightings) {
+  std::vector<const char*> arguments = {"--model", "dir"};
+  for (int i = 0; i < 64; ++i) arguments.insert(arguments.end(), {"--prewarm", "w=1,0"});
+  EXPECT_EQ(Parse(arguments).action, Action::kServe);
+  arguments.insert(arguments.end(), {"--prewarm", "w=1,0"});
+  EXPECT_THAT(Parse(arguments).output, HasSubstr("65 weightings"));
 }
 
 TEST(OptionsTest, AFileNamedByTheEnvironmentMustExist) {

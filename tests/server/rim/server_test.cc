@@ -98,6 +98,7 @@ TEST_F(ServerTest, DescribesWhatItServes) {
   ServerOptions options = Options("");
   options.alpha_floor = 0.25;
   options.reward_ranges["r1"] = {.low = 0.0, .high = 0.75};
+  options.grid_bits_w = 10;
   TinyOptions tiny;
   tiny.default_alpha = 0.5;
   ASSERT_NO_FATAL_FAILURE(Start(options, tiny));
@@ -116,6 +117,8 @@ TEST_F(ServerTest, DescribesWhatItServes) {
   EXPECT_EQ(info.max_new_tokens(), 128);
   EXPECT_EQ(info.default_options().max_new_tokens(), 16);
   EXPECT_EQ(info.device(), "cpu");
+  EXPECT_EQ(info.grid_bits_w(), 10);
+  EXPECT_EQ(info.grid_bits_beta(), 20);
   EXPECT_EQ(info.server_version(), VersionText());
   EXPECT_EQ(info.parameter_version().digest().size(), 64u);
   EXPECT_GT(info.mixed_bytes(), 0);

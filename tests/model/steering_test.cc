@@ -1,4 +1,4 @@
-#include "server/steering.h"
+#include "model/steering.h"
 
 #include <limits>
 #include <string>
@@ -26,9 +26,8 @@ ClpConfig TwoRewards() {
   return clp;
 }
 
-absl::StatusOr<Steering> Resolve(const SteeringAsked& asked, const SteeringBounds& bounds = {},
-                                 const ClpConfig& clp = TwoRewards()) {
-  return ResolveSteering(clp, bounds, CoefficientGrid(), asked);
+absl::StatusOr<Steering> Resolve(const SteeringAsked& asked, const ClpConfig& clp = TwoRewards()) {
+  return ResolveSteering(clp, CoefficientGrid(), asked);
 }
 
 // Expects InvalidArgument on `field`; returns the message.
@@ -134,78 +133,16 @@ TEST(SteeringTest, ABadValueIsNamedTheWayItWasWritten) {
   ExpectFieldError(Resolve({.alpha = 1.5, .weights = {}, .named_weights = {}, .preset = ""}), "alpha");
 }
 
-TEST(SteeringTest, AnAlphaBelowTheFloorIsRefusedNamingTheFloor) {
-  const SteeringBounds bounds{.alpha_floor = 0.3, .rewards = {}};
-  const std::string message =
-      ExpectFieldError(Resolve({.alpha = 0.2, .weights = {}, .named_weights = {}, .preset = ""}, bounds), "alpha");
-  EXPECT_THAT(message, HasSubstr("0.3"));
-  EXPECT_TRUE(Resolve({.alpha = 0.3, .weights = {}, .named_weights = {}, .preset = ""}, bounds).ok());
-  ExpectFieldError(Resolve({.alpha = {}, .weights = {}, .named_weights = {}, .preset = "concise"}, bounds), "preset");
-}
-
-TEST(SteeringTest, AWeightOutsideItsRangeIsRefusedNamingTheRange) {
-  const SteeringBounds bounds{.alpha_floor = 0.0, .rewards = {{"rouge", {0.25, 0.75}}}};
-  const std::string message = ExpectFieldError(
-      Resolve({.alpha = {}, .weights = {0.1, 0.9}, .named_weights = {}, .preset = ""}, bounds), "weights[1]");
-  EXPECT_THAT(message, HasSubstr("[0.25, 0.75]"));
-  EXPECT_THAT(message, HasSubstr("'rouge'"));
-  ExpectFieldError(Resolve({.alpha = {}, .weights = {}, .named_weights = {{"nli", 1.0}}, .preset = ""}, bounds),
-                   "named_weights[rouge]");
-  ExpectFieldError(Resolve({.alpha = {}, .weights = {}, .named_weights = {}, .preset = "concise"}, bounds), "preset");
-  EXPECT_TRUE(Resolve({.alpha = {}, .weights = {0.25, 0.75}, .named_weights = {}, .preset = ""}, bounds).ok());
-  EXPECT_TRUE(Resolve({}, bounds).ok());
-}
-
-TEST(SteeringTest, AWeightOnItsBoundSurvivesNormalisation) {
-  const SteeringBounds bounds{.alpha_floor = 0.0, .rewards = {{"nli", {0.1, 1.0}}}};
-  EXPECT_TRUE(Resolve({.alpha = {}, .weights = {0.1, 0.9000000001}, .named_weights = {}, .preset = ""}, bounds).ok());
-}
-
 TEST(SteeringTest, ACheckpointWithoutRewardsTakesNothingButAlphaOne) {
   ClpConfig plain;
   plain.default_alpha = 1.0;
-  const auto steering = Resolve({}, {}, plain);
+  const auto steering = Resolve({}, plain);
   ASSERT_TRUE(steering.ok()) << steering.status();
   EXPECT_THAT(steering->weighting.w(), IsEmpty());
   EXPECT_THAT(steering->coefficients.values(), ElementsAre(1.0f));
-  ExpectFieldError(Resolve({.alpha = {}, .weights = {1.0}, .named_weights = {}, .preset = ""}, {}, plain), "weights");
-  ExpectFieldError(Resolve({.alpha = {}, .weights = {}, .named_weights = {{"nli", 1.0}}, .preset = ""}, {}, plain),
+  ExpectFieldError(Resolve({.alpha = {}, .weights = {1.0}, .named_weights = {}, .preset = ""}, plain), "weights");
+  ExpectFieldError(Resolve({.alpha = {}, .weights = {}, .named_weights = {{"nli", 1.0}}, .preset = ""}, plain),
                    "named_weights[nli]");
-}
-
-TEST(SteeringBoundsTest, AcceptsNoBoundsAndSensibleOnes) {
-  EXPECT_TRUE(CheckBounds({}, TwoRewards()).ok());
-  EXPECT_TRUE(CheckBounds({.alpha_floor = 0.1, .rewards = {{"nli", {0.2, 0.9}}}}, TwoRewards()).ok());
-}
-
-TEST(SteeringBoundsTest, RefusesARewardTheCheckpointLacks) {
-  const absl::Status status = CheckBounds({.alpha_floor = 0.0, .rewards = {{"tldr", {0.0, 1.0}}}}, TwoRewards());
-  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("'tldr'"));
-}
-
-TEST(SteeringBoundsTest, RefusesAnEmptyOrImpossibleRange) {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  for (const SteeringBounds::Range range :
-       {SteeringBounds::Range{0.6, 0.4}, {-0.1, 1.0}, {0.0, 1.1}, {nan, 1.0}, {0.0, nan}}) {
-    const absl::Status status = CheckBounds({.alpha_floor = 0.0, .rewards = {{"nli", range}}}, TwoRewards());
-    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << range.low << " " << range.high << ": " << status;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("'nli'"));
-  }
-  for (const double floor : {-0.5, 1.5, nan}) {
-    EXPECT_TRUE(absl::IsFailedPrecondition(CheckBounds({.alpha_floor = floor, .rewards = {}}, TwoRewards()))) << floor;
-  }
-}
-
-TEST(SteeringBoundsTest, OneUsablePresetIsEnough) {
-  const SteeringBounds only_concise{.alpha_floor = 0.0, .rewards = {{"rouge", {0.7, 0.9}}}};
-  EXPECT_TRUE(CheckBounds(only_concise, TwoRewards()).ok());
-}
-
-TEST(SteeringBoundsTest, RefusesBoundsThatLeaveNeitherDefaultsNorPresets) {
-  const SteeringBounds neither{.alpha_floor = 0.0, .rewards = {{"rouge", {0.9, 1.0}}}};
-  EXPECT_TRUE(absl::IsFailedPrecondition(CheckBounds(neither, TwoRewards())));
-  EXPECT_TRUE(absl::IsFailedPrecondition(CheckBounds({.alpha_floor = 0.9, .rewards = {}}, TwoRewards())));
 }
 
 }  // namespace
