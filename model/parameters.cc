@@ -76,7 +76,7 @@ absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::Create(const Check
   parameters->config_ = checkpoint.config;
   parameters->clp_ = checkpoint.clp;
   parameters->generation_ = checkpoint.generation;
-  parameters->version_ = {.epoch = 0, .sequence = checkpoint.clp.sequence, .digest = checkpoint.digest};
+  parameters->version_ = checkpoint.version();
   std::vector<ModelTensor> tensors = WithOutputLayer(checkpoint.tensors);
   for (const ModelTensor& tensor : tensors) RETURN_IF_ERROR(parameters->PlanTensor(tensor, *backend));
   ASSIGN_OR_RETURN(parameters->buffer_, backend->Allocate(parameters->bytes_ / 4));

@@ -13,14 +13,6 @@
 
 namespace trimtab {
 
-// Names one state of all parameters; the same on every replica.
-struct ParameterVersion {
-  uint64_t epoch = 0;     // Of the publisher's lease; 0 for a checkpoint loaded from disk.
-  uint64_t sequence = 0;  // Grows with every publication.
-  std::string digest;     // Hex SHA-256 over the canonical bytes (ParametersDigest).
-  friend bool operator==(const ParameterVersion&, const ParameterVersion&) = default;
-};
-
 // One tensor in the backend's form: matrices packed, relative-bias tables expanded to distances, the rest as stored.
 // Every form but int8 is linear in the elements, so mixing works on it element by element.
 struct ParameterTensor {

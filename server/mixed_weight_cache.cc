@@ -26,6 +26,8 @@ constexpr size_t kMaxBasisKeys = 4096;
 // Resident mixed weights. Guarded by the mutex of their state, but for the constants.
 struct Entry {
   const std::string key;
+  const std::string version;
+  const Coefficients coefficients;
   const std::shared_ptr<const MixedWeights> weights;
   const int64_t bytes;
   const double cost;  // Of mixing one byte of it: sets read.
@@ -58,15 +60,20 @@ struct State {
   int64_t idle_bytes ABSL_GUARDED_BY(mutex) = 0;
   int64_t bytes ABSL_GUARDED_BY(mutex) = 0;  // Resident, and reserved by the job under way.
   double evicted_worth ABSL_GUARDED_BY(mutex) = 0.0;
+  std::string only_version ABSL_GUARDED_BY(mutex);  // All others go when they are not in use; empty: all may stay.
   absl::flat_hash_map<std::string, int> basis_uses ABSL_GUARDED_BY(mutex);
   std::deque<Job> jobs ABSL_GUARDED_BY(mutex);
   bool working ABSL_GUARDED_BY(mutex) = false;
   MixedWeightCache::Stats stats ABSL_GUARDED_BY(mutex);
 };
 
-std::string KeyOf(const Parameters& parameters, const Coefficients& coefficients) {
+std::string VersionOf(const Parameters& parameters) {
   const ParameterVersion& version = parameters.version();
-  return absl::StrCat(version.epoch, "/", version.sequence, "/", version.digest, "/", coefficients.Key());
+  return absl::StrCat(version.epoch, "/", version.sequence, "/", version.digest, "/");
+}
+
+std::string KeyOf(const Parameters& parameters, const Coefficients& coefficients) {
+  return VersionOf(parameters) + coefficients.Key();
 }
 
 int64_t BytesOf(const Parameters& parameters) { return std::max(kMinEntryBytes, MixedWeights::Bytes(parameters)); }
@@ -76,6 +83,10 @@ double CostOf(const Coefficients& coefficients) {
   return static_cast<double>(c.size() - std::count(c.begin(), c.end(), 0.0f));
 }
 
+bool MayStay(const State& state, absl::string_view version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
+  return state.only_version.empty() || version == state.only_version;
+}
+
 // Lets go of `entry` under the lock, so that an eviction which follows frees it at once. Unless the cache is closed,
 // the cache owns it too.
 void Unpin(State& state, std::shared_ptr<Entry> entry) {
@@ -83,6 +94,11 @@ void Unpin(State& state, std::shared_ptr<Entry> entry) {
   entry->made = true;
   if (--entry->pins > 0 || state.closed) {
     entry.reset();
+    return;
+  }
+  if (!MayStay(state, entry->version)) {
+    state.bytes -= entry->bytes;
+    state.entries.erase(entry->key);
     return;
   }
   entry->worth = state.evicted_worth + static_cast<double>(entry->uses) * entry->cost;
@@ -116,6 +132,8 @@ struct MixedWeightCache::Impl {
 
   void RunJobs();
   void Run(const Job& job);
+  // Mixes `coefficients` in room that was reserved, and adds them with that worth, or gives the room back.
+  bool MixReserved(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients, int64_t uses);
   bool Reserve(const Job& job, const std::string& key, int64_t bytes);
   bool EvictFor(int64_t bytes, double worth) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
   void ShowUse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
@@ -170,7 +188,7 @@ void MixedWeightCache::Impl::RunJobs() {
 // False where the mixture is there, or there is no room for it.
 bool MixedWeightCache::Impl::Reserve(const Job& job, const std::string& key, int64_t bytes) {
   MutexLock lock(state->mutex);
-  if (state->entries.contains(key)) return false;
+  if (state->entries.contains(key) || !MayStay(*state, VersionOf(*job.parameters))) return false;
   const auto uses = state->basis_uses.find(key);
   const double worth = job.promotion && uses != state->basis_uses.end()
                            ? state->evicted_worth + uses->second * CostOf(job.coefficients)
@@ -185,26 +203,85 @@ void MixedWeightCache::Impl::Run(const Job& job) {
   const std::string key = KeyOf(*job.parameters, job.coefficients);
   const int64_t bytes = BytesOf(*job.parameters);
   if (!Reserve(job, key, bytes)) return;
+  if (!MixReserved(job.parameters, job.coefficients, /*uses=*/1) || !job.promotion) return;
+  MutexLock lock(state->mutex);
+  ++state->stats.promotions;
+  metrics->cache_promotions.Increment();
+}
+
+bool MixedWeightCache::Impl::MixReserved(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients,
+                                         int64_t uses) {
+  const std::string version = VersionOf(*parameters), key = version + coefficients.Key();
+  const int64_t bytes = BytesOf(*parameters);
   const absl::Time start = absl::Now();
-  absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = make(job.parameters, job.coefficients, MixTime::kNow);
+  absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = make(std::move(parameters), coefficients, MixTime::kNow);
   metrics->mix_duration.Observe(absl::ToDoubleSeconds(absl::Now() - start));
 
   MutexLock lock(state->mutex);
-  if (!mixed.ok() || state->entries.contains(key)) {  // A request came first and had it made.
-    mixed = absl::CancelledError("not needed");       // Gone before its bytes are.
-    state->bytes -= bytes;
-  } else {
-    auto entry = std::make_shared<Entry>(Entry{key, *std::move(mixed), bytes, CostOf(job.coefficients)});
-    entry->uses = 1;
+  const bool wanted = mixed.ok() && !state->entries.contains(key);  // Else a request came first and had it made.
+  if (wanted) {
+    auto entry =
+        std::make_shared<Entry>(Entry{key, version, coefficients, *std::move(mixed), bytes, CostOf(coefficients)});
+    entry->uses = uses;
     entry->made = true;
-    entry->worth = state->evicted_worth + entry->cost;
+    entry->worth = state->evicted_worth + static_cast<double>(uses) * entry->cost;
     state->idle_bytes += bytes;
     state->idle.insert(entry);
     state->entries.emplace(key, std::move(entry));
-    state->stats.promotions += job.promotion;
-    if (job.promotion) metrics->cache_promotions.Increment();
+  } else {
+    mixed = absl::CancelledError("not needed");  // Gone before its bytes are.
+    state->bytes -= bytes;
   }
   ShowUse();
+  return wanted;
+}
+
+int MixedWeightCache::Remix(const Parameters& old, std::shared_ptr<const Parameters> next) {
+  struct Hot {
+    Coefficients coefficients;
+    double worth;
+    int64_t uses;
+  };
+  State& state = *impl_->state;
+  std::vector<Hot> hot;
+  {
+    MutexLock lock(state.mutex);
+    const std::string version = VersionOf(old);
+    for (const auto& [key, entry] : state.entries) {
+      if (entry->version != version) continue;
+      const double in_use = state.evicted_worth + static_cast<double>(entry->uses) * entry->cost;
+      hot.push_back({entry->coefficients, entry->pins > 0 ? in_use : entry->worth, entry->uses});
+    }
+  }
+  std::sort(hot.begin(), hot.end(), [](const Hot& a, const Hot& b) { return a.worth > b.worth; });
+  int mixed = 0;
+  for (const Hot& key : hot) {
+    {
+      MutexLock lock(state.mutex);
+      if (state.entries.contains(KeyOf(*next, key.coefficients))) continue;
+      if (!impl_->EvictFor(BytesOf(*next), key.worth)) break;
+      state.bytes += BytesOf(*next);
+    }
+    mixed += impl_->MixReserved(next, key.coefficients, key.uses);
+  }
+  return mixed;
+}
+
+void MixedWeightCache::KeepOnly(const Parameters& parameters) {
+  State& state = *impl_->state;
+  MutexLock lock(state.mutex);
+  state.only_version = VersionOf(parameters);
+  for (auto next = state.idle.begin(); next != state.idle.end();) {
+    if (MayStay(state, (*next)->version)) {
+      ++next;
+      continue;
+    }
+    state.idle_bytes -= (*next)->bytes;
+    state.bytes -= (*next)->bytes;
+    state.entries.erase((*next)->key);
+    next = state.idle.erase(next);
+  }
+  impl_->ShowUse();
 }
 
 MixedWeightCache::MixedWeightCache(const Options& options, MakeFunction make, Metrics* metrics)
@@ -245,13 +322,13 @@ absl::StatusOr<MixedWeightLease> MixedWeightCache::Acquire(std::shared_ptr<const
     if (!impl_->EvictFor(bytes, std::numeric_limits<double>::infinity())) {
       return absl::UnavailableError("all mixed weights are in use");
     }
-    absl::StatusOr<std::shared_ptr<const MixedWeights>> made =
-        impl_->make(std::move(parameters), coefficients, MixTime::kOnUse);
+    absl::StatusOr<std::shared_ptr<const MixedWeights>> made = impl_->make(parameters, coefficients, MixTime::kOnUse);
     if (!made.ok()) {
       impl_->ShowUse();
       return made.status();
     }
-    entry = std::make_shared<Entry>(Entry{key, *std::move(made), bytes, CostOf(coefficients)});
+    entry = std::make_shared<Entry>(
+        Entry{key, VersionOf(*parameters), coefficients, *std::move(made), bytes, CostOf(coefficients)});
     entry->uses = entry->pins = 1;
     state.bytes += bytes;
     state.entries.emplace(key, entry);

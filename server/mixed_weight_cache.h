@@ -62,6 +62,12 @@ class MixedWeightCache {
 
   // Mixes in the background unless it is resident, evicting what is not pinned where it must.
   void Prewarm(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients);
+  // Mixes again for `next` what is resident of `old`, the most worthy first, on this thread, each in the place of what
+  // is worth less; stops where nothing is. So at best half of what is hot is there for both versions at once. Returns
+  // how many were mixed.
+  int Remix(const Parameters& old, std::shared_ptr<const Parameters> next);
+  // From now on mixtures of other versions than `parameters` are let go as soon as nobody uses them.
+  void KeepOnly(const Parameters& parameters);
   void AwaitBackground() const;  // Blocks until no mix is queued or under way.
 
   struct Stats {
