@@ -133,6 +133,7 @@ Metrics::Metrics(Registry& r)
       params_commit_duration(OneHistogram(r, "params_commit_duration_seconds",
                                           "From Commit to the answer: decoding, checks, packing, disk, mixing.",
                                           RequestBuckets())),
+      params_damaged(OneCounter(r, "params_damaged_total", "Files of versions that could not be used at start.")),
       params_staged_bytes(OneGauge(r, "params_staged_bytes", "Memory of parameters on their way in.")),
       build_info(Gauges(r, "build_info", "1, labelled with what was built.")) {}
 

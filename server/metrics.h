@@ -86,6 +86,7 @@ struct Metrics {
   prometheus::Family<prometheus::Counter>& params_updates;  // params_updates_total{result}
   prometheus::Counter& params_update_bytes;                 // params_update_bytes_total
   prometheus::Histogram& params_commit_duration;            // params_commit_duration_seconds
+  prometheus::Counter& params_damaged;                      // params_damaged_total
   prometheus::Gauge& params_staged_bytes;                   // params_staged_bytes
   prometheus::Family<prometheus::Gauge>& build_info;        // build_info{version,commit}
 

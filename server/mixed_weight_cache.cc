@@ -130,7 +130,16 @@ struct MixedWeightCache::Impl {
     background = std::thread([this] { RunJobs(); });
   }
 
+  struct Hot {
+    Coefficients coefficients;
+    double worth;
+    int64_t uses;
+  };
+
   void RunJobs();
+  std::vector<Hot> HotKeys(const std::string& version) const;
+  bool ReserveRoom(int64_t bytes, double worth);
+  void KeepOnly(const std::string& version);
   void Run(const Job& job);
   // Mixes `coefficients` in room that was reserved, and adds them with that worth, or gives the room back.
   bool MixReserved(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients, int64_t uses);
@@ -236,53 +245,54 @@ bool MixedWeightCache::Impl::MixReserved(std::shared_ptr<const Parameters> param
   return wanted;
 }
 
-int MixedWeightCache::Remix(const Parameters& old, std::shared_ptr<const Parameters> next) {
-  struct Hot {
-    Coefficients coefficients;
-    double worth;
-    int64_t uses;
-  };
-  State& state = *impl_->state;
+// What is resident of a version, the most worthy first.
+std::vector<MixedWeightCache::Impl::Hot> MixedWeightCache::Impl::HotKeys(const std::string& version) const {
   std::vector<Hot> hot;
-  {
-    MutexLock lock(state.mutex);
-    const std::string version = VersionOf(old);
-    for (const auto& [key, entry] : state.entries) {
-      if (entry->version != version) continue;
-      const double in_use = state.evicted_worth + static_cast<double>(entry->uses) * entry->cost;
-      hot.push_back({entry->coefficients, entry->pins > 0 ? in_use : entry->worth, entry->uses});
-    }
+  MutexLock lock(state->mutex);
+  for (const auto& [key, entry] : state->entries) {
+    if (entry->version != version) continue;
+    const double in_use = state->evicted_worth + static_cast<double>(entry->uses) * entry->cost;
+    hot.push_back({entry->coefficients, entry->pins > 0 ? in_use : entry->worth, entry->uses});
   }
   std::sort(hot.begin(), hot.end(), [](const Hot& a, const Hot& b) { return a.worth > b.worth; });
+  return hot;
+}
+
+bool MixedWeightCache::Impl::ReserveRoom(int64_t bytes, double worth) {
+  MutexLock lock(state->mutex);
+  if (!EvictFor(bytes, worth)) return false;
+  state->bytes += bytes;
+  ShowUse();
+  return true;
+}
+
+int MixedWeightCache::Remix(const Parameters& old, std::shared_ptr<const Parameters> next) {
   int mixed = 0;
-  for (const Hot& key : hot) {
-    {
-      MutexLock lock(state.mutex);
-      if (state.entries.contains(KeyOf(*next, key.coefficients))) continue;
-      if (!impl_->EvictFor(BytesOf(*next), key.worth)) break;
-      state.bytes += BytesOf(*next);
-    }
+  for (const Impl::Hot& key : impl_->HotKeys(VersionOf(old))) {
+    if (Holds(*next, key.coefficients)) continue;
+    if (!impl_->ReserveRoom(BytesOf(*next), key.worth)) break;
     mixed += impl_->MixReserved(next, key.coefficients, key.uses);
   }
   return mixed;
 }
 
-void MixedWeightCache::KeepOnly(const Parameters& parameters) {
-  State& state = *impl_->state;
-  MutexLock lock(state.mutex);
-  state.only_version = VersionOf(parameters);
-  for (auto next = state.idle.begin(); next != state.idle.end();) {
-    if (MayStay(state, (*next)->version)) {
+void MixedWeightCache::Impl::KeepOnly(const std::string& version) {
+  MutexLock lock(state->mutex);
+  state->only_version = version;
+  for (auto next = state->idle.begin(); next != state->idle.end();) {
+    if (MayStay(*state, (*next)->version)) {
       ++next;
       continue;
     }
-    state.idle_bytes -= (*next)->bytes;
-    state.bytes -= (*next)->bytes;
-    state.entries.erase((*next)->key);
-    next = state.idle.erase(next);
+    state->idle_bytes -= (*next)->bytes;
+    state->bytes -= (*next)->bytes;
+    state->entries.erase((*next)->key);
+    next = state->idle.erase(next);
   }
-  impl_->ShowUse();
+  ShowUse();
 }
+
+void MixedWeightCache::KeepOnly(const Parameters& parameters) { impl_->KeepOnly(VersionOf(parameters)); }
 
 MixedWeightCache::MixedWeightCache(const Options& options, MakeFunction make, Metrics* metrics)
     : impl_(std::make_unique<Impl>(options, std::move(make), metrics)) {}

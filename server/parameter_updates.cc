@@ -14,9 +14,10 @@
 namespace trimtab {
 namespace {
 
-int64_t Float32Bytes(const Checkpoint& checkpoint) {
-  int64_t bytes = 0;
-  for (const PublishedTensor& place : PublishedTensors(checkpoint)) bytes += 4 * place.In(checkpoint).elements();
+// A version in float32 and deltas as large as that.
+int64_t DefaultStagingBytes(const Checkpoint& checkpoint) {
+  int64_t bytes = 1 << 20;
+  for (const PublishedTensor& place : PublishedTensors(checkpoint)) bytes += 2 * 4 * place.In(checkpoint).elements();
   return bytes;
 }
 
@@ -31,7 +32,7 @@ absl::Status Superseded() { return absl::AbortedError("another publisher took th
 ParameterUpdates::ParameterUpdates(const UpdateParts& parts, const UpdateOptions& options)
     : parts_(parts),
       options_(options),
-      staging_bytes_(options.staging_bytes > 0 ? options.staging_bytes : Float32Bytes(*parts.base)),
+      staging_bytes_(options.staging_bytes > 0 ? options.staging_bytes : DefaultStagingBytes(*parts.base)),
       lease_(parts.log == nullptr ? LeaseName() : parts.log->lease(), options.lease_timeout),
       served_(parts.served),
       highest_sequence_(parts.log == nullptr ? parts.served->clp.sequence : parts.log->highest_sequence()) {
@@ -61,9 +62,11 @@ absl::Status ParameterUpdates::CheckMayChange() const {
   return absl::OkStatus();
 }
 
-bool ParameterUpdates::IsHeld(const ParameterVersion& version) const {
-  const Held held = List();
-  return std::ranges::any_of(held.versions, [&](const Outcome& outcome) { return outcome.version == version; });
+std::optional<ParameterUpdates::Outcome> ParameterUpdates::FindHeld(const ParameterVersion& version) const {
+  for (const Outcome& held : List().versions) {
+    if (held.version == version) return held;
+  }
+  return std::nullopt;
 }
 
 absl::Status ParameterUpdates::TakeLease(const LeaseName& lease) {
@@ -99,7 +102,9 @@ absl::StatusOr<ParameterUpdates::Begun> ParameterUpdates::Begin(const Manifest& 
     RETURN_IF_ERROR(CheckMayChange());
   }
   RETURN_IF_ERROR(TakeLease(lease));
-  if (IsHeld(manifest.version)) return Begun{.committed = true, .received = {}};
+  if (const std::optional<Outcome> held = FindHeld(manifest.version)) {
+    return Begun{.committed = true, .durable = held->durable, .received = {}};
+  }
   std::shared_ptr<Staging> dropped;  // Its memory goes after the lock.
   MutexLock lock(mutex_);
   RETURN_IF_ERROR(CheckMayChange());
@@ -224,7 +229,7 @@ absl::StatusOr<ParameterUpdates::Outcome> ParameterUpdates::Admit(Staging& stagi
   if (parts_.log == nullptr) {
     source = std::make_shared<const Checkpoint>(std::move(received));
   } else {
-    ASSIGN_OR_RETURN(source, parts_.log->Append(received));
+    ASSIGN_OR_RETURN(source, parts_.log->Append(received, next->image(), PackedKind()));
   }
   parts_.cache->Remix(*parts_.store->Current(), next);
   Serve(std::move(source), next);
@@ -294,6 +299,21 @@ absl::StatusOr<ParameterVersion> ParameterUpdates::Find(absl::string_view digest
   return absl::NotFoundError("no such version is held here; ListVersions tells which are");
 }
 
+// The layout of packed parameters depends on these; count up when it changes.
+std::string ParameterUpdates::PackedKind() const {
+  return absl::StrCat("1/", parts_.backend->name(), "/", PrecisionName(parts_.store->Current()->precision()));
+}
+
+// Mapped where the log has it in this form: then no element is read before it is needed.
+absl::StatusOr<std::shared_ptr<const Parameters>> ParameterUpdates::PackAgain(const Checkpoint& version) const {
+  const Precision precision = parts_.store->Current()->precision();
+  if (parts_.log != nullptr) {
+    const auto packed = parts_.log->LoadPacked(version.version(), PackedKind());
+    if (packed.ok()) return Parameters::FromImage(version, packed->bytes, packed->owner, *parts_.backend, precision);
+  }
+  return Parameters::Create(version, parts_.backend, precision);
+}
+
 void ParameterUpdates::Activate(absl::string_view digest, std::optional<uint64_t> sequence, Done done) {
   absl::Status status;
   {
@@ -313,9 +333,7 @@ absl::StatusOr<ParameterUpdates::Outcome> ParameterUpdates::Restore(absl::string
   const Outcome outcome{version, parts_.log != nullptr};
   if (version == served()->version()) return outcome;
   ASSIGN_OR_RETURN(const std::shared_ptr<const Checkpoint> source, OpenVersion(version));
-  const Precision precision = parts_.store->Current()->precision();
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Parameters> parameters,
-                   Parameters::Create(*source, parts_.backend, precision));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Parameters> parameters, PackAgain(*source));
   if (parts_.log != nullptr) RETURN_IF_ERROR(parts_.log->Activate(version));
   Serve(source, parameters);
   return outcome;

@@ -40,7 +40,7 @@ struct UpdateParts {
 };
 
 struct UpdateOptions {
-  int64_t staging_bytes = 0;  // Memory for a version on its way; 0: enough for one sent whole in float32.
+  int64_t staging_bytes = 0;  // Memory for a version on its way; 0: enough for any, sent in float32.
   std::chrono::milliseconds lease_timeout = std::chrono::seconds(30);
   double max_norm_jump = 10.0;  // CheckNorms; 0: not checked.
 };
@@ -61,6 +61,7 @@ class ParameterUpdates {
 
   struct Begun {
     bool committed = false;          // This very version is held already; nothing was staged.
+    bool durable = false;            // Where committed.
     std::vector<uint64_t> received;  // Encoded bytes held of each tensor: go on from there.
     uint64_t ticket = 0;             // For Add and Commit; a later Begin makes it invalid.
   };
@@ -112,7 +113,7 @@ class ParameterUpdates {
 
   absl::Status CheckMayChange() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckNew(const Manifest& manifest) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool IsHeld(const ParameterVersion& version) const;
+  std::optional<Outcome> FindHeld(const ParameterVersion& version) const;
   absl::Status TakeLease(const LeaseName& lease);
   absl::StatusOr<Begun> Stage(const Manifest& manifest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckTicket(uint64_t ticket) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -123,6 +124,8 @@ class ParameterUpdates {
   absl::StatusOr<Outcome> Admit(Staging& staging, const LeaseName& lease);
   absl::StatusOr<std::shared_ptr<const Parameters>> Pack(const Checkpoint& next, const Checkpoint& parent) const;
   absl::StatusOr<Outcome> Restore(absl::string_view digest, std::optional<uint64_t> sequence);
+  absl::StatusOr<std::shared_ptr<const Parameters>> PackAgain(const Checkpoint& version) const;
+  std::string PackedKind() const;
   void Serve(std::shared_ptr<const Checkpoint> source, std::shared_ptr<const Parameters> parameters);
   void EndChange(const Done& done, absl::StatusOr<Outcome> outcome);
   absl::StatusOr<ParameterVersion> Find(absl::string_view digest, std::optional<uint64_t> sequence) const;

@@ -17,7 +17,9 @@ namespace {
 
 constexpr size_t kMaxMissingNamed = 8;
 
-std::string FieldName(size_t tensor, absl::string_view field) { return absl::StrCat("tensors[", tensor, "].", field); }
+std::string FieldName(size_t tensor, absl::string_view field) {
+  return absl::StrCat("begin.tensors[", tensor, "].", field);
+}
 
 std::string NameOf(const TensorManifest& tensor) { return PublishedName(tensor.name, tensor.reward); }
 

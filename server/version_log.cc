@@ -11,11 +11,13 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "model/checksum.h"
 #include "model/mapped_file.h"
 #include "model/published.h"
 #include "model/status_macros.h"
@@ -29,10 +31,12 @@ using nlohmann::json;
 constexpr char kState[] = "state.json";
 constexpr char kVersions[] = "versions";
 constexpr char kSuffix[] = ".safetensors";
+constexpr char kPackedSuffix[] = ".packed";
+constexpr size_t kPackedHead = 4096;  // Says what follows; a page, so that what follows is aligned.
 constexpr size_t kMaxStateBytes = 4096;
 
-absl::string_view Bytes(const Tensor& tensor) {
-  return {reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()};
+absl::string_view Text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 std::string Name(const ParameterVersion& version) {
@@ -111,10 +115,25 @@ std::string VersionLog::PathOf(const Key& key) const {
   return absl::StrFormat("%s/%s/%020d-%020d%s", options_.directory, kVersions, key.first, key.second, kSuffix);
 }
 
+std::string VersionLog::PackedPathOf(const Key& key) const {
+  return absl::StrCat(absl::StripSuffix(PathOf(key), kSuffix), kPackedSuffix);
+}
+
+void VersionLog::RemoveFiles(const Key& key) const {
+  disk_->Remove(PackedPathOf(key)).IgnoreError();
+  disk_->Remove(PathOf(key)).IgnoreError();
+}
+
+bool VersionLog::IsPackedOfKept(absl::string_view path) const {
+  MutexLock lock(mutex_);
+  return std::any_of(kept_.begin(), kept_.end(), [&](const auto& kept) { return PackedPathOf(kept.first) == path; });
+}
+
 // Finds the files that are versions by name and form; removes what a commit that did not end left behind.
 absl::Status VersionLog::Scan() {
   const std::string folder = absl::StrCat(options_.directory, "/", kVersions);
   ASSIGN_OR_RETURN(const std::vector<std::string> names, Disk::List(folder));
+  std::vector<std::string> packed;
   for (const std::string& name : names) {
     const std::string path = absl::StrCat(folder, "/", name);
     const std::pair<std::string, std::string> parts =
@@ -129,12 +148,17 @@ absl::Status VersionLog::Scan() {
       }
       MutexLock lock(mutex_);
       kept_[key].version = (*opened)->version();
+    } else if (absl::EndsWith(name, kPackedSuffix)) {
+      packed.push_back(path);
     } else if (Disk::IsLeftover(name)) {
       RETURN_IF_ERROR(disk_->Remove(path));
       report_.push_back(absl::StrCat(path, " is what an interrupted commit left; removed"));
     } else {
       report_.push_back(absl::StrCat(path, " is no version; ignored"));
     }
+  }
+  for (const std::string& path : packed) {
+    if (!IsPackedOfKept(path)) RETURN_IF_ERROR(disk_->Remove(path));
   }
   return absl::OkStatus();
 }
@@ -181,7 +205,7 @@ bool VersionLog::TryRecover(const Key& key) {
   }
   recovered_ = *opened;
   MutexLock lock(mutex_);
-  kept_[key] = {recovered_->version(), recovered_};
+  kept_[key] = {recovered_->version(), recovered_, false};
   return true;
 }
 
@@ -253,13 +277,50 @@ absl::Status VersionLog::Activate(const ParameterVersion& version) {
 absl::Status VersionLog::WriteVersion(const Checkpoint& next) const {
   ASSIGN_OR_RETURN(const std::string header, PublishedHeader(next, {{"format", "pt"}, {"digest", next.digest}}));
   std::vector<absl::string_view> parts = {header};
-  for (const PublishedTensor& place : PublishedTensors(next)) parts.push_back(Bytes(place.In(next)));
+  for (const PublishedTensor& place : PublishedTensors(next)) parts.push_back(Text(place.In(next).bytes));
   return disk_->Replace(PathOf({next.epoch, next.clp.sequence}), parts);
 }
 
-absl::StatusOr<std::shared_ptr<const Checkpoint>> VersionLog::Append(const Checkpoint& next) {
+absl::Status VersionLog::WritePacked(const Checkpoint& next, std::span<const std::byte> packed,
+                                     absl::string_view kind) const {
+  const json what = {{"kind", std::string(kind)}, {"digest", next.digest}, {"checksum", ContentChecksum(packed)}};
+  std::string head = what.dump();
+  head.resize(kPackedHead, ' ');
+  const absl::string_view parts[] = {head, Text(packed)};
+  return disk_->Replace(PackedPathOf({next.epoch, next.clp.sequence}), parts);
+}
+
+absl::StatusOr<PackedImage> VersionLog::LoadPacked(const ParameterVersion& version, absl::string_view kind) const {
+  const Key key(version.epoch, version.sequence);
+  ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file, MappedFile::Open(PackedPathOf(key)));
+  const absl::Status damaged = absl::DataLossError(absl::StrCat(PackedPathOf(key), " is damaged"));
+  if (file->bytes().size() < kPackedHead) return damaged;
+  const auto what = ParseStrictJson(Text(file->bytes().first(kPackedHead)), PackedPathOf(key));
+  std::string its_kind, digest, checksum;
+  if (!what.ok() || !what->is_object() || !ReadText(*what, "kind", &its_kind) || !ReadText(*what, "digest", &digest) ||
+      !ReadText(*what, "checksum", &checksum)) {
+    return damaged;
+  }
+  if (absl::string_view(its_kind) != kind || digest != version.digest) {
+    return absl::NotFoundError(absl::StrCat(PackedPathOf(key), " is packed for ", its_kind, ", not for ", kind));
+  }
+  const std::span<const std::byte> image = file->bytes().subspan(kPackedHead);
+  bool trusted = false;
+  {
+    MutexLock lock(mutex_);
+    const auto kept = kept_.find(key);
+    trusted = kept != kept_.end() && kept->second.packed_here;
+  }
+  if (!trusted && ContentChecksum(image) != checksum) return damaged;
+  return PackedImage{image, file};
+}
+
+absl::StatusOr<std::shared_ptr<const Checkpoint>> VersionLog::Append(const Checkpoint& next,
+                                                                     std::span<const std::byte> packed,
+                                                                     absl::string_view kind) {
   const Key key(next.epoch, next.clp.sequence);
-  absl::Cleanup remove = [this, &key] { disk_->Remove(PathOf(key)).IgnoreError(); };
+  absl::Cleanup remove = [this, &key] { RemoveFiles(key); };
+  if (!packed.empty()) RETURN_IF_ERROR(WritePacked(next, packed, kind));
   RETURN_IF_ERROR(WriteVersion(next));
   ASSIGN_OR_RETURN(std::shared_ptr<const Checkpoint> stored, OpenFile(key, /*check_digest=*/false));
   MutexLock lock(mutex_);
@@ -272,20 +333,21 @@ absl::StatusOr<std::shared_ptr<const Checkpoint>> VersionLog::Append(const Check
     return status;
   }
   std::move(remove).Cancel();
-  kept_[key] = {next.version(), stored};
+  kept_[key] = {next.version(), stored, !packed.empty()};
   Prune();
   return stored;
 }
 
-// A file that cannot be removed costs room and is tried again with the next version.
+// A file that cannot be removed is a version again after the next start.
 void VersionLog::Prune() {
   const Key active(state_.active.epoch, state_.active.sequence);
   for (auto oldest = kept_.begin(); static_cast<int>(kept_.size()) > options_.keep && oldest != kept_.end();) {
-    if (oldest->first == active || !disk_->Remove(PathOf(oldest->first)).ok()) {
+    if (oldest->first == active) {
       ++oldest;
-    } else {
-      oldest = kept_.erase(oldest);
+      continue;
     }
+    RemoveFiles(oldest->first);
+    oldest = kept_.erase(oldest);
   }
 }
 

@@ -1,15 +1,18 @@
 #ifndef TRIMTAB_SERVER_VERSION_LOG_H_
 #define TRIMTAB_SERVER_VERSION_LOG_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/checkpoint.h"
 #include "server/disk.h"
 #include "server/mutex.h"
@@ -17,10 +20,17 @@
 
 namespace trimtab {
 
+// The packed form of a version, which is served without reading it through.
+struct PackedImage {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;  // Keeps them alive.
+};
+
 // The versions a server has acknowledged, on disk, so that they survive the end of the process at any moment:
 //
 //   DIR/state.json                          last lease, highest sequence, which version is served
 //   DIR/versions/<epoch>-<sequence>.safetensors    published tensors of one version; name and digest in its metadata
+//   DIR/versions/<epoch>-<sequence>.packed         the same in packed form; may be missing
 //   DIR/lock                                held by the one server that uses DIR
 //
 // Files appear whole or not at all (Disk::Replace). A version is complete when its tensors give the digest it states.
@@ -53,12 +63,18 @@ class VersionLog {
   // Aborted when a higher epoch is known.
   absl::Status SetLease(const LeaseName& lease);
   // Stores `next` and makes it the served one; drops the oldest beyond Options::keep. The result has the same tensors,
-  // mapped from the log. REQUIRES: next's digest is right, its sequence is above highest_sequence().
-  absl::StatusOr<std::shared_ptr<const Checkpoint>> Append(const Checkpoint& next);
+  // mapped from the log. `packed`, if not empty, is kept beside it; `kind` says for what it is packed. REQUIRES: next's
+  // digest is right, its sequence is above highest_sequence().
+  absl::StatusOr<std::shared_ptr<const Checkpoint>> Append(const Checkpoint& next,
+                                                           std::span<const std::byte> packed = {},
+                                                           absl::string_view kind = "");
   absl::Status Activate(const ParameterVersion& version);
 
   // A version kept here, checked in full the first time. NotFound; DataLoss when it is damaged.
   absl::StatusOr<std::shared_ptr<const Checkpoint>> Load(const ParameterVersion& version);
+  // Its packed form, mapped; checked in full unless this process wrote it. NotFound where there is none of that kind;
+  // DataLoss when it is damaged.
+  absl::StatusOr<PackedImage> LoadPacked(const ParameterVersion& version, absl::string_view kind) const;
 
  private:
   struct State {
@@ -71,6 +87,7 @@ class VersionLog {
   struct Kept {
     ParameterVersion version;
     std::shared_ptr<const Checkpoint> opened;  // Null: not checked yet.
+    bool packed_here = false;                  // This process wrote the packed form.
   };
 
   VersionLog(const Options& options, std::shared_ptr<const Checkpoint> base, const Disk* disk);
@@ -81,9 +98,13 @@ class VersionLog {
   bool TryRecover(const Key& key);
   void SetAside(const Key& key, const absl::Status& why);
   std::string PathOf(const Key& key) const;
+  std::string PackedPathOf(const Key& key) const;
   absl::Status WriteState(const State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<const Checkpoint>> OpenFile(const Key& key, bool check_digest) const;
   absl::Status WriteVersion(const Checkpoint& next) const;
+  absl::Status WritePacked(const Checkpoint& next, std::span<const std::byte> packed, absl::string_view kind) const;
+  void RemoveFiles(const Key& key) const;
+  bool IsPackedOfKept(absl::string_view path) const;
   void Prune() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;

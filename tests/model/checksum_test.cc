@@ -8,8 +8,9 @@ namespace trimtab {
 namespace {
 
 TEST(ChecksumTest, OfAPieceDependsOnItsBytesAndItsPlace) {
-  const std::set<uint64_t> all = {ChunkChecksum(0, 0, "abc"), ChunkChecksum(0, 0, "abd"), ChunkChecksum(1, 0, "abc"),
-                                  ChunkChecksum(0, 1, "abc"), ChunkChecksum(0, 0, "ab")};
+  const std::set<uint64_t> all = {ChunkChecksum(0, 0, "some bytes"), ChunkChecksum(0, 0, "some bytet"),
+                                  ChunkChecksum(1, 0, "some bytes"), ChunkChecksum(0, 1, "some bytes"),
+                                  ChunkChecksum(0, 0, "some byte")};
   EXPECT_EQ(all.size(), 5u);
 }
 

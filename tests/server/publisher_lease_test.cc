@@ -16,8 +16,9 @@ TEST(PublisherLeaseTest, OneHolderAtATime) {
   ASSERT_OK(lease.Check({"a", 1}, kStart));
   lease.Renew({"a", 1}, kStart);
   EXPECT_OK(lease.Check({"a", 1}, kStart + seconds(29)));
-  EXPECT_THAT(lease.Check({"b", 2}, kStart + seconds(29)),
-              StatusIs(absl::StatusCode::kAborted, HasSubstr("a publishes here (lease epoch 1); its lease lapses 1 s")));
+  EXPECT_THAT(
+      lease.Check({"b", 2}, kStart + seconds(29)),
+      StatusIs(absl::StatusCode::kAborted, HasSubstr("a publishes here (lease epoch 1); its lease lapses 1 s")));
   EXPECT_OK(lease.Check({"b", 2}, kStart + seconds(30)));
 }
 
@@ -43,7 +44,8 @@ TEST(PublisherLeaseTest, AnEpochThatWasPassedIsRefusedForEver) {
 TEST(PublisherLeaseTest, AnEpochHasOneHolder) {
   PublisherLease lease({}, seconds(30));
   lease.Renew({"a", 5}, kStart);
-  EXPECT_THAT(lease.Check({"b", 5}, kStart + seconds(100)), StatusIs(absl::StatusCode::kAborted, HasSubstr("belongs to a")));
+  EXPECT_THAT(lease.Check({"b", 5}, kStart + seconds(100)),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("belongs to a")));
 }
 
 TEST(PublisherLeaseTest, AHolderThatStartedAgainTakesItsOwnOverAtOnce) {

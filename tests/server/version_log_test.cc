@@ -5,8 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -27,7 +30,7 @@ class VersionLogTest : public testing::Test {
     }
   }
 
-  std::string folder() const { return directory_.File("state"); }
+  std::string folder() const { return ram_.path() + "/state"; }
   absl::StatusOr<std::unique_ptr<VersionLog>> Open(const Disk& disk, int keep = 3) {
     return VersionLog::Open({.directory = folder(), .keep = keep}, base_, &disk);
   }
@@ -50,11 +53,16 @@ class VersionLogTest : public testing::Test {
   std::string FileOf(uint64_t sequence) const {
     return absl::StrCat(folder(), "/versions/00000000000000000001-0000000000000000000", sequence, ".safetensors");
   }
+  static std::span<const std::byte> PackedBytes() {
+    static const std::vector<std::byte> bytes(100);
+    return bytes;
+  }
   int FilesInVersions() const {
     return static_cast<int>(std::distance(fs::directory_iterator(folder() + "/versions"), fs::directory_iterator()));
   }
 
   TempDir directory_;
+  RamFolder ram_;
   const Disk disk_;
   const CheckpointPtr base_;
   std::vector<CheckpointPtr> versions_;
@@ -112,6 +120,37 @@ TEST_F(VersionLogTest, AnActivationSurvives) {
   EXPECT_EQ(MustOpen()->highest_sequence(), 3u);
 }
 
+TEST_F(VersionLogTest, KeepsThePackedFormBesideAVersion) {
+  const std::string image(10000, 'i');
+  const auto bytes = std::as_bytes(std::span<const char>(image));
+  const auto loads = [&](const VersionLog& log) {
+    const auto packed = log.LoadPacked(versions_[0]->version(), "test");
+    EXPECT_OK(packed);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(packed->bytes.data()) % 64, 0u);
+    EXPECT_TRUE(std::ranges::equal(packed->bytes, bytes));
+  };
+  {
+    const auto log = MustOpen(1);
+    ASSERT_OK(log->Append(*versions_[0], bytes, "test"));
+    loads(*log);
+    EXPECT_THAT(log->LoadPacked(versions_[0]->version(), "other"), StatusIs(absl::StatusCode::kNotFound));
+    EXPECT_THAT(log->LoadPacked(versions_[1]->version(), "test"), StatusIs(absl::StatusCode::kNotFound));
+  }
+  loads(*MustOpen(1));
+  std::string path = FileOf(1);
+  path.replace(path.rfind('.'), std::string::npos, ".packed");
+  std::fstream(path, std::ios::in | std::ios::out).seekp(5000).put('x');
+  {
+    const auto log = MustOpen(1);
+    EXPECT_THAT(log->LoadPacked(versions_[0]->version(), "test"), StatusIs(absl::StatusCode::kDataLoss));
+    ASSERT_OK(log->Append(*versions_[1]));
+    EXPECT_FALSE(fs::exists(path)) << "it goes with its version";
+  }
+  std::ofstream(path) << "of no version";
+  EXPECT_EQ(Recovered(), 2u);
+  EXPECT_FALSE(fs::exists(path));
+}
+
 TEST_F(VersionLogTest, LeasesSurviveAndOnlyGrow) {
   ASSERT_OK(MustOpen()->SetLease({"trainer", 7}));
   const auto log = MustOpen();
@@ -127,7 +166,9 @@ TEST_F(VersionLogTest, OneProcessAtATime) {
 
 // P10.
 TEST_F(VersionLogTest, DamagedFilesFallBackToTheVersionBefore) {
-  const auto truncate = [&](uint64_t sequence) { fs::resize_file(FileOf(sequence), fs::file_size(FileOf(sequence)) / 2); };
+  const auto truncate = [&](uint64_t sequence) {
+    fs::resize_file(FileOf(sequence), fs::file_size(FileOf(sequence)) / 2);
+  };
   const auto flip = [&](uint64_t sequence) {
     std::fstream file(FileOf(sequence), std::ios::in | std::ios::out | std::ios::binary);
     file.seekg(-5, std::ios::end);
@@ -196,7 +237,7 @@ TEST_F(VersionLogTest, ACommitThatTheDiskFailsChangesNothing) {
     {
       ASSERT_OK_AND_ASSIGN(const auto log, Open(disk));
       armed = true;
-      const absl::Status status = log->Append(*versions_[1]).status();
+      const absl::Status status = log->Append(*versions_[1], PackedBytes(), "test").status();
       if (failing > count) {
         ASSERT_OK(status);
         calls = count;
@@ -216,7 +257,7 @@ TEST_F(VersionLogTest, ACommitThatTheDiskFailsChangesNothing) {
 TEST_F(VersionLogTest, AFullDiskRefusesTheCommitAndALaterOneWorks) {
   if (geteuid() != 0) GTEST_SKIP() << "mounting a small disk needs root";
   fs::create_directory(folder());
-  const size_t bytes = fs::file_size(directory_.File("checkpoint/shared.safetensors")) * 4;
+  const size_t bytes = fs::file_size(directory_.File("checkpoint/shared.safetensors")) * 8;
   const std::string size = absl::StrCat("size=", bytes);
   if (mount("tmpfs", folder().c_str(), "tmpfs", 0, size.c_str()) != 0) GTEST_SKIP() << "no tmpfs can be mounted here";
   {
@@ -250,7 +291,7 @@ TEST_F(VersionLogTest, AProcessKilledAnywhereLeavesTheLastAcknowledgedVersionOrT
       const auto log = VersionLog::Open({.directory = folder(), .keep = 2}, base_, &disk);
       if (!log.ok() || !(*log)->SetLease({"trainer", 1}).ok()) _exit(1);
       for (int i = 0; i < 3; ++i) {
-        if (!(*log)->Append(*versions_[i]).ok()) _exit(1);
+        if (!(*log)->Append(*versions_[i], PackedBytes(), "test").ok()) _exit(1);
         const char done = static_cast<char>(i + 1);
         if (write(acknowledged[1], &done, 1) != 1) _exit(1);
       }
