@@ -20,6 +20,8 @@ class Call {
   Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context);
 
   absl::Time deadline() const { return deadline_; }
+  // Whether the caller may call the Summarizer.
+  const absl::Status& allowed() const { return allowed_; }
 
   // Parses and prepares `request`, keeps what the reply needs in *reply and submits. Ends by `callbacks.on_done` in any
   // case.
@@ -37,6 +39,7 @@ class Call {
   const std::string method_;
   const absl::Time started_;
   const absl::Time deadline_;
+  const absl::Status allowed_;
   uint64_t id_ = 0;  // 0: not in the scheduler.
 };
 

@@ -94,6 +94,7 @@ absl::Status CheckRequest(const v1::SummarizeRequest& request) {
     RETURN_IF_ERROR(CheckLength("steering.named_weights", name));
   }
   RETURN_IF_ERROR(CheckLength("parameter_digest", request.parameter_digest()));
+  RETURN_IF_ERROR(CheckLength("min_parameter_version.digest", request.min_parameter_version().digest()));
   if (v1::ExecutionPath_IsValid(request.execution_path())) return absl::OkStatus();
   return InvalidField("execution_path",
                       absl::StrCat("is ", static_cast<int>(request.execution_path()),

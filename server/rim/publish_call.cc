@@ -11,8 +11,11 @@
 namespace trimtab {
 
 PublishCall::PublishCall(const ParametersParts& parts, const absl::Status& allowed) : parts_(parts) {
-  if (!allowed.ok()) return End(allowed);
-  StartRead(&in_);
+  if (allowed.ok()) {
+    StartRead(&in_);
+  } else {
+    End(allowed);
+  }
 }
 
 void PublishCall::OnReadDone(bool ok) {
@@ -26,7 +29,8 @@ void PublishCall::OnReadDone(bool ok) {
 // What comes next is started by the step itself.
 absl::Status PublishCall::Take(const v1::PublishRequest& request) {
   if (begun_ == request.has_begin()) {
-    return InvalidField("step", begun_ ? "is Begin again; expected Chunk or Commit" : "is not Begin; expected it first");
+    return InvalidField("step",
+                        begun_ ? "is Begin again; expected Chunk or Commit" : "is not Begin; expected it first");
   }
   switch (request.step_case()) {
     case v1::PublishRequest::kBegin:
@@ -50,6 +54,7 @@ absl::Status PublishCall::Begin(const v1::Begin& begin) {
   ticket_ = begun.ticket;
   v1::PublishResponse response;
   response.mutable_begun()->set_committed(begun.committed);
+  response.mutable_begun()->set_durable(begun.durable);
   response.mutable_begun()->mutable_received()->Assign(begun.received.begin(), begun.received.end());
   WriteMessage(response, &out_);
   if (begun.committed) {

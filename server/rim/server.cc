@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/compression.h"
@@ -13,9 +14,12 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "model/engine.h"
 #include "model/status_macros.h"
+#include "server/parameter_updates.h"
 #include "server/rim/load_model.h"
 #include "server/rim/metrics_http.h"
+#include "server/rim/parameters_service.h"
 #include "server/rim/summarizer_service.h"
+#include "server/rim/tokens.h"
 #include "server/rim/version.h"
 #include "spdlog/spdlog.h"
 
@@ -28,6 +32,10 @@ constexpr int kMaxStreamsPerConnection = 1024;
 constexpr auto kShutdownGrace = std::chrono::seconds(1);  // For replies on their way when all requests have ended.
 
 std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
+
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+}
 
 RequestLimits LimitsOf(const ServerOptions& options) {
   return {.max_input_tokens = options.max_input_tokens,
@@ -67,7 +75,9 @@ struct Server::Impl {
 
   absl::Status Start();
   absl::Status StartEngine();
+  absl::Status StartUpdates();
   absl::Status StartGrpc();
+  void ShowAge();
   void Drain();
   void SetHealth(bool serving);
 
@@ -75,18 +85,27 @@ struct Server::Impl {
   prometheus::Registry registry;
   Metrics metrics;
   std::atomic<bool> ready = false;
+  const Disk disk;
   LoadedModel model;
+  std::unique_ptr<Tokens> tokens;
+  std::unique_ptr<Backend> canary_backend;
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<MixedWeightCache> cache;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<SummarizerService> service;
+  std::unique_ptr<ParameterUpdates> updates;
+  std::unique_ptr<ParametersService> parameters_service;  // Null where nobody may publish.
   std::unique_ptr<MetricsHttp> metrics_http;
   std::unique_ptr<grpc::Server> grpc_server;
   int grpc_port = 0;
 };
 
 absl::Status Server::Impl::Start() {
-  ASSIGN_OR_RETURN(model, LoadModel(options));
+  if (!options.tokens.empty()) {
+    ASSIGN_OR_RETURN(Tokens loaded, Tokens::Load(options.tokens));
+    tokens = std::make_unique<Tokens>(std::move(loaded));
+  }
+  ASSIGN_OR_RETURN(model, LoadModel(options, &disk));
   store = std::make_unique<ParameterStore>(model.parameters);
   metrics.SetBuild(TRIMTAB_VERSION, TRIMTAB_COMMIT);
   metrics.SetParameters(model.parameters->version().sequence, model.parameters->version().digest);
@@ -96,14 +115,17 @@ absl::Status Server::Impl::Start() {
                       .tokenizer = model.tokenizer.get(),
                       .scheduler = scheduler.get(),
                       .metrics = &metrics,
+                      .tokens = tokens.get(),
                       .bounds = BoundsOf(options),
                       .grid = {.w_bits = options.grid_bits_w, .beta_bits = options.grid_bits_beta},
                       .limits = LimitsOf(options),
                       .server_version = VersionText(),
                       .device = std::string(model.backend->name())});
-  ASSIGN_OR_RETURN(
-      metrics_http,
-      MetricsHttp::Start({.listen = options.metrics_listen, .ready = [this] { return ready.load(); }}, registry));
+  RETURN_IF_ERROR(StartUpdates());
+  ASSIGN_OR_RETURN(metrics_http, MetricsHttp::Start({.listen = options.metrics_listen,
+                                                     .ready = [this] { return ready.load(); },
+                                                     .before_metrics = [this] { ShowAge(); }},
+                                                    registry));
   RETURN_IF_ERROR(StartGrpc());
   SetHealth(true);
   return absl::OkStatus();
@@ -127,6 +149,32 @@ absl::Status Server::Impl::StartEngine() {
   return absl::OkStatus();
 }
 
+absl::Status Server::Impl::StartUpdates() {
+  ASSIGN_OR_RETURN(canary_backend, NewBackend(options.device, /*threads=*/1));
+  metrics.params_damaged.Increment(model.log == nullptr ? 0 : model.log->damaged());
+  updates = std::make_unique<ParameterUpdates>(
+      UpdateParts{.store = store.get(),
+                  .cache = cache.get(),
+                  .metrics = &metrics,
+                  .backend = model.backend.get(),
+                  .canary_backend = canary_backend.get(),
+                  .log = model.log.get(),
+                  .base = model.base,
+                  .served = model.served},
+      UpdateOptions{.staging_bytes = options.staging_bytes,
+                    .lease_timeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * options.lease_seconds)),
+                    .max_norm_jump = options.max_norm_jump});
+  if (tokens == nullptr && !IsLoopback(HostOf(options.listen))) {
+    spdlog::warn("parameters are not taken: {} is no loopback address and there are no --tokens", options.listen);
+    return absl::OkStatus();
+  }
+  parameters_service = std::make_unique<ParametersService>(
+      ParametersParts{.updates = updates.get(), .metrics = &metrics, .tokens = tokens.get()});
+  return absl::OkStatus();
+}
+
+void Server::Impl::ShowAge() { metrics.params_age.Set(std::chrono::duration<double>(store->age()).count()); }
+
 absl::Status Server::Impl::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   if (options.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -134,6 +182,7 @@ absl::Status Server::Impl::StartGrpc() {
   SetLimits(builder);
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &grpc_port);
   builder.RegisterService(service.get());
+  if (parameters_service != nullptr) builder.RegisterService(parameters_service.get());
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr || grpc_port == 0) {
     return absl::UnavailableError(absl::StrCat(
@@ -159,6 +208,7 @@ void Server::Impl::Drain() {
                  scheduler->running(), options.drain_seconds);
   }
   scheduler->Drain(absl::Now() + absl::Seconds(options.drain_seconds));
+  updates->Stop();
   grpc_server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
 }
 
@@ -167,6 +217,7 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() {
   impl_->ready = false;
   impl_->scheduler->Drain(absl::InfinitePast());
+  impl_->updates->Stop();
   impl_->grpc_server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
 }
 

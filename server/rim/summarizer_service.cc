@@ -39,6 +39,10 @@ absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::
                                         absl::Time deadline) {
   RETURN_IF_ERROR(CheckRequest(request));
   std::shared_ptr<const Parameters> parameters = parts.store->Current();
+  if (request.has_min_parameter_version()) {
+    const v1::ParameterVersion& least = request.min_parameter_version();
+    ASSIGN_OR_RETURN(parameters, parts.store->AtLeast(least.epoch(), least.sequence()));
+  }
   if (!request.parameter_digest().empty()) {
     ASSIGN_OR_RETURN(parameters, parts.store->Find(request.parameter_digest()));
   }
@@ -93,11 +97,13 @@ grpc::ServerUnaryReactor* SummarizerService::GetModelInfo(grpc::CallbackServerCo
                                                           const v1::GetModelInfoRequest*,
                                                           v1::GetModelInfoResponse* response) {
   Call call(parts_, "GetModelInfo", *context);
-  DescribeModel(*parts_.store->Current(), parts_.bounds, parts_.limits, response);
-  response->set_server_version(parts_.server_version);
-  response->set_device(parts_.device);
+  if (call.allowed().ok()) {
+    DescribeModel(*parts_.store->Current(), parts_.bounds, parts_.limits, response);
+    response->set_server_version(parts_.server_version);
+    response->set_device(parts_.device);
+  }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(call.End(absl::OkStatus()));
+  reactor->Finish(call.End(call.allowed()));
   return reactor;
 }
 

@@ -7,7 +7,10 @@
 namespace trimtab {
 
 WatchCall::WatchCall(const ParametersParts& parts, const absl::Status& allowed) : parts_(parts) {
-  if (!allowed.ok()) return Stop(allowed);
+  if (!allowed.ok()) {
+    Stop(allowed);
+    return;
+  }
   watch_ = parts_.updates->Watch([this](const std::optional<ParameterVersion>& version) {
     version.has_value() ? Offer(*version) : Stop(absl::UnavailableError("the server is stopping"));
   });
