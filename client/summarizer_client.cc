@@ -43,6 +43,7 @@ absl::Status SummarizerClient::Retry(const std::function<Attempt(grpc::ClientCon
   for (int tried = 1;; ++tried) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(deadline));
+    if (!options_.token.empty()) context.AddMetadata("authorization", "Bearer " + options_.token);
     const Attempt last = attempt(context);
     if (last.status.ok()) return absl::OkStatus();
     const std::optional<absl::Duration> least = LeastWait(last.status);

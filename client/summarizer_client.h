@@ -23,6 +23,7 @@ struct ClientOptions {
   // shorter than the server's RetryInfo.
   absl::Duration initial_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(5);
+  std::string token = "";  // Bearer token of role infer; empty: none.
 };
 
 // Calls trimtab.v1.Summarizer. Blocks; errors carry the server's message and the field at fault (FieldOf). Thread-safe.
