@@ -31,6 +31,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Setup {
   std::string model = "deploy/models/debian-pilot", json, precision = "float32";
+  double fair_slowdown = SchedulerOptions().fair_slowdown;
   int threads = 2, outstanding = 64, others = 9, requests = 50, pause_ms = 200;
   int input_tokens = 64, new_tokens = 32, rows = 32;
 };
@@ -64,8 +65,8 @@ class Fairness {
           return MixedWeights::Mix(std::move(parameters), c, backend_.get(), when);
         },
         &metrics_);
-    scheduler_ =
-        std::make_unique<Scheduler>(SchedulerOptions{.costs = costs}, std::move(engine), cache_.get(), &metrics_);
+    scheduler_ = std::make_unique<Scheduler>(SchedulerOptions{.fair_slowdown = setup_.fair_slowdown, .costs = costs},
+                                             std::move(engine), cache_.get(), &metrics_);
     return absl::OkStatus();
   }
 
@@ -156,6 +157,7 @@ class Fairness {
                              {"requests_each", setup_.requests},
                              {"flood_outstanding", setup_.outstanding},
                              {"flood_requests", flood_done_.load()},
+                             {"fair_slowdown", setup_.fair_slowdown},
                              {"precision", setup_.precision}}});
   }
 
@@ -198,6 +200,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--input-tokens", setup.input_tokens)->check(CLI::Range(1, 16384))->capture_default_str();
   app.add_option("--new-tokens", setup.new_tokens)->check(CLI::Range(1, 1024))->capture_default_str();
+  app.add_option("--fair-slowdown", setup.fair_slowdown, "Of a step, that a flood may cause")->capture_default_str();
   app.add_option("--rows", setup.rows, "Of the batch")->check(CLI::Range(1, 4096))->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = trimtab::bench::Main(setup);

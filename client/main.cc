@@ -35,6 +35,8 @@ int main(int argc, char** argv) {
   trimtab::AddInspect(app, &chosen);
   trimtab::AddImport(app, &chosen);
   trimtab::AddMakeRandom(app, &chosen);
+  trimtab::AddPublish(app, &chosen);
+  trimtab::AddVersions(app, &chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -39,6 +39,11 @@ absl::Status FromGrpc(const grpc::Status& status) {
   return result;
 }
 
+std::string ErrorReasonOf(const grpc::Status& status) {
+  const auto info = FindDetail<google::rpc::ErrorInfo>(status);
+  return info.has_value() ? info->reason() : "";
+}
+
 std::optional<absl::Duration> RetryDelayOf(const grpc::Status& status) {
   const auto retry = FindDetail<google::rpc::RetryInfo>(status);
   if (!retry.has_value()) return std::nullopt;

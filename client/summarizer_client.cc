@@ -117,6 +117,7 @@ absl::Status SummarizerClient::Impl::Retry(absl::string_view key, absl::Time dea
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(deadline));
     if (!key.empty()) context.AddMetadata(kAffinityHeader, std::string(key));
+    if (!options.token.empty()) context.AddMetadata("authorization", "Bearer " + options.token);
     const std::shared_ptr<const Stubs> connection = StubsOf(server);
     const Attempt last = attempt(*connection, context);
     if (last.status.ok()) return absl::OkStatus();

@@ -27,6 +27,7 @@ struct ClientOptions {
   absl::Duration max_backoff = absl::Seconds(5);
   // For how long a server that was UNAVAILABLE is passed over, as long as there is another.
   absl::Duration failed_server_pause = absl::Seconds(1);
+  std::string token = "";  // Bearer token of role infer; empty: none.
 };
 
 // Calls trimtab.v1.Summarizer and Admin. Blocks; errors carry the server's message and the field at fault (FieldOf).

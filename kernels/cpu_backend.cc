@@ -14,7 +14,10 @@ namespace {
 constexpr int64_t kParallelWork = 1 << 16;
 constexpr int64_t kQueryBlock = 12;
 constexpr int64_t kTileBlock = 24;           // Rows of one panel's outputs that wait on the stack for more work.
-constexpr int64_t kMixedElements = 1 << 17;  // Of a mix, for one thread at a time.
+// Of a mix, for one thread at a time: few enough that results stay in the caches for the product that follows (larger
+// ones go past them), but for int8, which mixes best in long runs and writes little.
+constexpr int64_t kMixedElements = 1 << 15;
+constexpr int64_t kMixedElementsInt8 = 1 << 17;
 constexpr int64_t kFewRows = 12;             // Up to here a product waits for its weights to come from memory.
 constexpr int64_t kSharesOfFewRows = 6;      // Then each thread takes about so many runs of neighbouring panels.
 
@@ -77,7 +80,8 @@ class CpuBackend final : public Backend {
   void MixMatrixNow(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
                     std::byte* packed) override {
     const int64_t panels = Panels(sets[0].out), in = sets[0].in;
-    const int64_t share = std::max<int64_t>(1, kMixedElements / (kPanel * in));
+    const int64_t elements = precision == Precision::kInt8 ? kMixedElementsInt8 : kMixedElements;
+    const int64_t share = std::max<int64_t>(1, elements / (kPanel * in));
     For((panels + share - 1) / share, panels * kPanel * in, [&](int64_t item, int) {
       const int64_t first = item * share;
       MixPanels(sets, coefficients, precision, first, std::min(share, panels - first), packed);

@@ -84,7 +84,7 @@ absl::Status FillFromHuggingFace(Checkpoint* checkpoint) {
     known.insert(tensor.spec.name);
   }
   RETURN_IF_ERROR(OnlyKnown(set, known, checkpoint->directory));
-  checkpoint->files.push_back(std::move(set));
+  checkpoint->owners.push_back(std::make_shared<const TensorSet>(std::move(set)));
   return absl::OkStatus();
 }
 
@@ -111,7 +111,7 @@ absl::Status FillFromFile(absl::string_view name, bool conditioned, bool may_hol
     }
   }
   RETURN_IF_ERROR(OnlyKnown(set, known, path));
-  checkpoint->files.push_back(std::move(set));
+  checkpoint->owners.push_back(std::make_shared<const TensorSet>(std::move(set)));
   return absl::OkStatus();
 }
 

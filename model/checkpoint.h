@@ -2,7 +2,9 @@
 #ifndef TRIMTAB_MODEL_CHECKPOINT_H_
 #define TRIMTAB_MODEL_CHECKPOINT_H_
 
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,14 @@ class TensorSet {
   std::map<std::string, Tensor, std::less<>> tensors_;
 };
 
+// Names one state of all parameters; the same on every replica.
+struct ParameterVersion {
+  uint64_t epoch = 0;     // Of the publisher's lease; 0 for a checkpoint loaded from a folder.
+  uint64_t sequence = 0;  // Grows with every publication.
+  std::string digest;     // Hex SHA-256 over the canonical bytes (ParametersDigest).
+  friend bool operator==(const ParameterVersion&, const ParameterVersion&) = default;
+};
+
 // One tensor of the model with all its copies.
 struct ModelTensor {
   TensorSpec spec;
@@ -42,7 +52,10 @@ struct Checkpoint {
   std::vector<ModelTensor> tensors;  // Complete, in T5Tensors order; "lm_head.weight" last when it exists on its own.
   std::string digest;                // Hex SHA-256 over the canonical tensor bytes (see ParametersDigest).
   std::string tokenizer_model;       // Bytes of spiece.model.
-  std::vector<TensorSet> files;      // Keeps the bytes behind `tensors` alive.
+  uint64_t epoch = 0;                // Of the lease it was published under; 0 when loaded from a folder.
+  std::vector<std::shared_ptr<const void>> owners;  // Keep the bytes behind `tensors` alive.
+
+  ParameterVersion version() const { return {epoch, clp.sequence, digest}; }
 };
 
 // Where the parts of a checkpoint lie in its directory.

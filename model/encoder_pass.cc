@@ -14,7 +14,7 @@ absl::StatusOr<std::unique_ptr<CrossAttention>> CrossAttention::Create(const T5C
 }
 
 EncoderPass::EncoderPass(LaneMath& math, std::span<const EncoderInput> inputs, Activations* activations)
-    : math_(math), stages_(math.config().encoder_layers + math.config().decoder_layers) {
+    : math_(math), stages_(2 * math.config().encoder_layers + math.config().decoder_layers) {
   for (const EncoderInput& input : inputs) {
     const int64_t begin = tokens();
     const int64_t length = static_cast<int64_t>(input.ids.size());
@@ -29,19 +29,20 @@ EncoderPass::EncoderPass(LaneMath& math, std::span<const EncoderInput> inputs, A
 void EncoderPass::Advance() {
   const T5Config& config = math_.config();
   if (stage_ == 0) math_.Embed(batch(), ids_, a_.hidden);
-  if (stage_ < config.encoder_layers) {
-    EncoderLayer(stage_);
+  const int32_t encoder_stages = 2 * config.encoder_layers;
+  if (stage_ < encoder_stages) {
+    stage_ % 2 == 0 ? SelfAttention(stage_ / 2) : FeedForward(stage_ / 2);
   } else {
-    if (stage_ == config.encoder_layers) {
+    if (stage_ == encoder_stages) {
       math_.Norm(
           batch(), a_.hidden, [](const T5Weights& w) { return w.encoder_norm; }, a_.normed);
     }
-    CrossKeysValues(stage_ - config.encoder_layers);
+    CrossKeysValues(stage_ - encoder_stages);
   }
   ++stage_;
 }
 
-void EncoderPass::EncoderLayer(int32_t layer) {
+void EncoderPass::SelfAttention(int32_t layer) {
   auto self = [layer](const T5Weights& w) -> const AttentionWeights& { return w.encoder[layer].self; };
   math_.Norm(
       batch(), a_.hidden, [&](const T5Weights& w) { return self(w).norm; }, a_.normed);
@@ -51,6 +52,9 @@ void EncoderPass::EncoderLayer(int32_t layer) {
   math_.MatMul(
       batch(), a_.attended, [&](const T5Weights& w) -> const WeightMatrix& { return self(w).o; }, a_.hidden,
       Accumulate::kAdd);
+}
+
+void EncoderPass::FeedForward(int32_t layer) {
   math_.FeedForward(batch(), a_,
                     [layer](const T5Weights& w) -> const FeedForwardWeights& { return w.encoder[layer].feed_forward; });
 }

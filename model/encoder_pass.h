@@ -33,8 +33,8 @@ struct EncoderInput {
   CrossAttention* cross = nullptr;  // Filled by the pass; as long as `ids`.
 };
 
-// One ragged batch of articles on its way through the encoder, a layer at a time and without padding, so that the
-// caller can decode other requests between two layers. Not thread-safe.
+// One ragged batch of articles on its way through the encoder, half a layer at a time and without padding, so that the
+// caller can decode other requests between two halves. Not thread-safe.
 class EncoderPass {
  public:
   // Weights that run over the basis are mixed on the spot here. `activations` (at least as many rows as tokens) is used
@@ -43,14 +43,15 @@ class EncoderPass {
 
   int32_t tokens() const { return static_cast<int32_t>(ids_.size()); }
   bool done() const { return stage_ == stages_; }
-  // One stage: an encoder layer, or the cross-attention keys and values of one decoder layer. REQUIRES: !done().
+  // One stage: the attention or the feed-forward half of an encoder layer, or the cross-attention keys and values of one decoder layer. REQUIRES: !done().
   void Advance();
 
   // The encoder's output (tokens, d_model), valid until `activations` is used again. REQUIRES: done().
   Rows output() const { return a_.normed; }
 
  private:
-  void EncoderLayer(int32_t layer);
+  void SelfAttention(int32_t layer);
+  void FeedForward(int32_t layer);
   void CrossKeysValues(int32_t layer);
 
   LaneBatch batch() const { return {lanes_, {}}; }

@@ -238,17 +238,17 @@ StepStats ContinuousEngine::Step(std::vector<EngineEvent>* events) {
   return stats;
 }
 
-// One layer, and more while running requests wait no longer for their next token than max_stall says.
+// One stage of the encoder, and more while running requests wait no longer for their next token than max_stall says.
 void ContinuousEngine::EncodeAWhile(StepStats* stats, std::vector<EngineEvent>* events) {
   const absl::Time start = absl::Now();
-  int layers = 0;
+  int stages = 0;
   absl::Duration spent;
   do {
     stats->encode_tokens = encoder_->Advance();
     MoveEncoded(events);
-    ++layers;
+    ++stages;
     spent = absl::Now() - start;
-  } while (encoder_->pending() && !decoding_.empty() && spent + spent / layers <= options_.max_stall * decode_time_);
+  } while (encoder_->pending() && !decoding_.empty() && spent + spent / stages <= options_.max_stall * decode_time_);
 }
 
 void ContinuousEngine::MoveEncoded(std::vector<EngineEvent>* events) {

@@ -69,22 +69,44 @@ std::vector<ModelTensor> WithOutputLayer(std::vector<ModelTensor> tensors) {
 
 }  // namespace
 
+Parameters::Parameters(const Checkpoint& checkpoint, Precision precision)
+    : config_(checkpoint.config),
+      clp_(checkpoint.clp),
+      generation_(checkpoint.generation),
+      version_(checkpoint.version()),
+      precision_(precision) {}
+
 absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::Create(const Checkpoint& checkpoint, Backend* backend,
                                                                      Precision precision) {
-  std::shared_ptr<Parameters> parameters(new Parameters());
-  parameters->precision_ = precision;
-  parameters->config_ = checkpoint.config;
-  parameters->clp_ = checkpoint.clp;
-  parameters->generation_ = checkpoint.generation;
-  parameters->version_ = {.epoch = 0, .sequence = checkpoint.clp.sequence, .digest = checkpoint.digest};
-  std::vector<ModelTensor> tensors = WithOutputLayer(checkpoint.tensors);
-  for (const ModelTensor& tensor : tensors) RETURN_IF_ERROR(parameters->PlanTensor(tensor, *backend));
+  std::shared_ptr<Parameters> parameters(new Parameters(checkpoint, precision));
+  const std::vector<ModelTensor> tensors = WithOutputLayer(checkpoint.tensors);
+  RETURN_IF_ERROR(parameters->Plan(tensors, *backend));
   ASSIGN_OR_RETURN(parameters->buffer_, backend->Allocate(parameters->bytes_ / 4));
-  std::byte* next = parameters->buffer_.raw();
+  parameters->Place(parameters->buffer_.raw());
   for (size_t i = 0; i < tensors.size(); ++i) {
-    RETURN_IF_ERROR(parameters->Fill(tensors[i].sets, *backend, &next, &parameters->tensors_[i]));
+    RETURN_IF_ERROR(parameters->Fill(tensors[i].sets, *backend, parameters->tensors_[i]));
   }
   return parameters;
+}
+
+absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::FromImage(const Checkpoint& checkpoint,
+                                                                        std::span<const std::byte> image,
+                                                                        std::shared_ptr<const void> owner,
+                                                                        const Backend& backend, Precision precision) {
+  std::shared_ptr<Parameters> parameters(new Parameters(checkpoint, precision));
+  RETURN_IF_ERROR(parameters->Plan(WithOutputLayer(checkpoint.tensors), backend));
+  if (static_cast<int64_t>(image.size()) != parameters->bytes_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the packed form has ", image.size(), " bytes; expected ", parameters->bytes_));
+  }
+  parameters->owner_ = std::move(owner);
+  parameters->Place(image.data());
+  return parameters;
+}
+
+absl::Status Parameters::Plan(const std::vector<ModelTensor>& tensors, const Backend& backend) {
+  for (const ModelTensor& tensor : tensors) RETURN_IF_ERROR(PlanTensor(tensor, backend));
+  return absl::OkStatus();
 }
 
 absl::Status Parameters::PlanTensor(const ModelTensor& tensor, const Backend& backend) {
@@ -99,6 +121,7 @@ absl::Status Parameters::PlanTensor(const ModelTensor& tensor, const Backend& ba
     planned.mixed_bytes = WholeLines(BackendBytes(spec, config_, precision_, backend));
   }
   conditions_encoder_ |= tensor.conditioned && IsReadByEncoder(spec.name);
+  planned.sets.resize(tensor.sets.size());
   const auto sets = static_cast<int64_t>(tensor.sets.size());
   bytes_ += sets * WholeLines(planned.bytes);
   if (tensor.conditioned && planned.is_matrix()) {
@@ -111,32 +134,41 @@ absl::Status Parameters::PlanTensor(const ModelTensor& tensor, const Backend& ba
   return absl::OkStatus();
 }
 
-absl::Status Parameters::Fill(const std::vector<Tensor>& sets, const Backend& backend, std::byte** next,
-                              ParameterTensor* tensor) const {
-  for (const Tensor& set : sets) {
-    std::vector<float> values(set.elements());
-    RETURN_IF_ERROR(ToFloat32(set, tensor->spec.name, values));
-    ToBackendForm(tensor->spec, config_, tensor->precision, backend, std::move(values), *next);
-    tensor->sets.push_back(*next);
-    *next += WholeLines(tensor->bytes);
-  }
-  if (tensor->is_matrix()) FillBasis(backend, next, tensor);
-  return absl::OkStatus();
+void Parameters::Place(const std::byte* image) {
+  image_ = image;
+  for (ParameterTensor& tensor : tensors_) PlaceTensor(&image, &tensor);
 }
 
-void Parameters::FillBasis(const Backend& backend, std::byte** next, ParameterTensor* tensor) const {
+// Sets that are kept in another precision than they are multiplied in lie there twice.
+void Parameters::PlaceTensor(const std::byte** next, ParameterTensor* tensor) const {
+  const auto take = [next](int64_t bytes) {
+    const std::byte* place = *next;
+    *next += WholeLines(bytes);
+    return place;
+  };
+  for (const std::byte*& set : tensor->sets) set = take(tensor->bytes);
+  if (!tensor->is_matrix()) return;
   const int64_t out = tensor->spec.shape[0], in = tensor->spec.shape[1];
+  const bool once = !tensor->conditioned || tensor->precision == precision_;
   for (const std::byte* set : tensor->sets) {
     const PackedMatrix& matrix = tensor->basis.sets.emplace_back(set, out, in, tensor->precision);
-    if (!tensor->conditioned || tensor->precision == precision_) {
-      tensor->basis.factors.push_back(matrix);
-      continue;
-    }
-    const float whole = 1.0f;
-    backend.MixMatrix({&matrix, 1}, {&whole, 1}, precision_, *next);
-    tensor->basis.factors.emplace_back(*next, out, in, precision_);
-    *next += tensor->mixed_bytes;
+    tensor->basis.factors.push_back(once ? matrix : PackedMatrix{take(tensor->mixed_bytes), out, in, precision_});
   }
+}
+
+absl::Status Parameters::Fill(const std::vector<Tensor>& sets, const Backend& backend,
+                              const ParameterTensor& tensor) const {
+  // The image is ours to write until Create is done.
+  const auto writable = [](const std::byte* place) { return const_cast<std::byte*>(place); };
+  for (size_t i = 0; i < sets.size(); ++i) {
+    std::vector<float> values(sets[i].elements());
+    RETURN_IF_ERROR(ToFloat32(sets[i], tensor.spec.name, values));
+    ToBackendForm(tensor.spec, config_, tensor.precision, backend, std::move(values), writable(tensor.sets[i]));
+    if (!tensor.is_matrix() || tensor.basis.factors[i] == tensor.basis.sets[i]) continue;
+    const float whole = 1.0f;
+    backend.MixMatrix({&tensor.basis.sets[i], 1}, {&whole, 1}, precision_, writable(tensor.basis.factors[i].data));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace trimtab

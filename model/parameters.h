@@ -1,8 +1,10 @@
 #ifndef TRIMTAB_MODEL_PARAMETERS_H_
 #define TRIMTAB_MODEL_PARAMETERS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,14 +14,6 @@
 #include "model/t5_weights.h"
 
 namespace trimtab {
-
-// Names one state of all parameters; the same on every replica.
-struct ParameterVersion {
-  uint64_t epoch = 0;     // Of the publisher's lease; 0 for a checkpoint loaded from disk.
-  uint64_t sequence = 0;  // Grows with every publication.
-  std::string digest;     // Hex SHA-256 over the canonical bytes (ParametersDigest).
-  friend bool operator==(const ParameterVersion&, const ParameterVersion&) = default;
-};
 
 // One tensor in the backend's form: matrices packed, relative-bias tables expanded to distances, the rest as stored.
 // Every form but int8 is linear in the elements, so mixing works on it element by element.
@@ -47,6 +41,16 @@ class Parameters {
   static absl::StatusOr<std::shared_ptr<const Parameters>> Create(const Checkpoint& checkpoint, Backend* backend,
                                                                   Precision precision = Precision::kFloat32);
 
+  // The same from the packed form of an earlier Create, which `owner` keeps alive: nothing is read, widened or copied,
+  // so this takes no time and no memory. InvalidArgument unless `image` has the size that `checkpoint` makes it.
+  // REQUIRES: `image` is image() of the same version, backend and precision, 64-byte aligned.
+  static absl::StatusOr<std::shared_ptr<const Parameters>> FromImage(const Checkpoint& checkpoint,
+                                                                     std::span<const std::byte> image,
+                                                                     std::shared_ptr<const void> owner,
+                                                                     const Backend& backend, Precision precision);
+  // Everything packed, as FromImage takes it.
+  std::span<const std::byte> image() const { return {image_, static_cast<size_t>(bytes_)}; }
+
   const T5Config& config() const { return config_; }
   const ClpConfig& clp() const { return clp_; }
   const GenerationDefaults& generation() const { return generation_; }
@@ -64,12 +68,15 @@ class Parameters {
   int32_t bias_reach() const { return config_.relative_max_distance; }
 
  private:
-  Parameters() = default;
-  // Decides form and size of a tensor; then its values go to *next, which moves on.
+  Parameters(const Checkpoint& checkpoint, Precision precision);
+  // Decides form and size of every tensor.
+  absl::Status Plan(const std::vector<ModelTensor>& tensors, const Backend& backend);
   absl::Status PlanTensor(const ModelTensor& tensor, const Backend& backend);
-  absl::Status Fill(const std::vector<Tensor>& sets, const Backend& backend, std::byte** next,
-                    ParameterTensor* tensor) const;
-  void FillBasis(const Backend& backend, std::byte** next, ParameterTensor* tensor) const;
+  // Lays the tensors out in `image`, in the order of Plan.
+  void Place(const std::byte* image);
+  void PlaceTensor(const std::byte** next, ParameterTensor* tensor) const;
+  // Writes the values of every set to its place.
+  absl::Status Fill(const std::vector<Tensor>& sets, const Backend& backend, const ParameterTensor& tensor) const;
 
   T5Config config_;
   ClpConfig clp_;
@@ -77,7 +84,9 @@ class Parameters {
   ParameterVersion version_;
   Precision precision_ = Precision::kFloat32;
   std::vector<ParameterTensor> tensors_;
-  Buffer buffer_;  // All sets of all tensors, each on whole cache lines.
+  const std::byte* image_ = nullptr;   // All sets of all tensors, each on whole cache lines: in one of the two below.
+  Buffer buffer_;                      // Of Create.
+  std::shared_ptr<const void> owner_;  // Of FromImage.
   int64_t bytes_ = 0;
   int64_t scratch_bytes_ = 0;
   bool conditions_encoder_ = false;

@@ -123,6 +123,12 @@ absl::Status CheckTiling(std::vector<Entry>& entries, uint64_t data_bytes) {
 
 float FromBf16(uint16_t bits) { return absl::bit_cast<float>(uint32_t{bits} << 16); }
 
+uint16_t ToBf16(float value) {
+  const auto bits = absl::bit_cast<uint32_t>(value);
+  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 float FromF16(uint16_t bits) {
   const uint32_t sign = uint32_t{bits & 0x8000u} << 16, exponent = (bits >> 10) & 31, fraction = bits & 1023;
   if (exponent == 0) return (sign != 0 ? -1.0f : 1.0f) * std::ldexp(static_cast<float>(fraction), -24);
@@ -136,6 +142,17 @@ void WidenAll(std::span<const std::byte> bytes, Widen widen, std::span<float> ou
     uint16_t bits;
     std::memcpy(&bits, bytes.data() + 2 * i, sizeof(bits));
     out[i] = widen(bits);
+  }
+}
+
+// REQUIRES: `tensor` is a float.
+void WidenTensor(const Tensor& tensor, std::span<float> out) {
+  if (tensor.dtype == DType::kF32) {
+    std::memcpy(out.data(), tensor.bytes.data(), out.size_bytes());
+  } else if (tensor.dtype == DType::kBF16) {
+    WidenAll(tensor.bytes, FromBf16, out);
+  } else {
+    WidenAll(tensor.bytes, FromF16, out);
   }
 }
 
@@ -166,22 +183,22 @@ int64_t Tensor::elements() const {
 }
 
 absl::Status ToFloat32(const Tensor& tensor, absl::string_view name, std::span<float> out) {
-  switch (tensor.dtype) {
-    case DType::kF32:
-      std::memcpy(out.data(), tensor.bytes.data(), out.size_bytes());
-      break;
-    case DType::kBF16:
-      WidenAll(tensor.bytes, FromBf16, out);
-      break;
-    case DType::kF16:
-      WidenAll(tensor.bytes, FromF16, out);
-      break;
-    case DType::kOther:
-      return Wrong(name, "dtype is not a float; expected F32, BF16 or F16");
-  }
+  if (tensor.dtype == DType::kOther) return Wrong(name, "dtype is not a float; expected F32, BF16 or F16");
+  WidenTensor(tensor, out);
   const auto bad = std::find_if(out.begin(), out.end(), [](float value) { return !std::isfinite(value); });
   if (bad == out.end()) return absl::OkStatus();
   return Wrong(name, absl::StrCat("element ", bad - out.begin(), " is ", *bad, "; expected finite values"));
+}
+
+std::string RoundToBf16(const Tensor& tensor) {
+  std::vector<float> values(tensor.elements());
+  WidenTensor(tensor, values);
+  std::string rounded(values.size() * sizeof(uint16_t), '\0');
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t bits = ToBf16(values[i]);
+    std::memcpy(&rounded[i * sizeof(bits)], &bits, sizeof(bits));
+  }
+  return rounded;
 }
 
 absl::StatusOr<Safetensors> Safetensors::Open(const std::string& path) {
@@ -244,8 +261,8 @@ const Tensor* Safetensors::Find(absl::string_view name) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
-absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, Tensor, std::less<>>& tensors,
-                              const std::map<std::string, std::string>& metadata) {
+absl::StatusOr<std::string> SafetensorsHeader(const std::vector<std::pair<std::string, Tensor>>& tensors,
+                                              const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
@@ -259,9 +276,15 @@ absl::Status WriteSafetensors(const std::string& path, const std::map<std::strin
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const uint64_t header_bytes = text.size();
-  std::string file(reinterpret_cast<const char*>(&header_bytes), kLengthBytes);
-  file += text;
-  file.reserve(file.size() + offset);
+  return std::string(reinterpret_cast<const char*>(&header_bytes), kLengthBytes) + text;
+}
+
+absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, Tensor, std::less<>>& tensors,
+                              const std::map<std::string, std::string>& metadata) {
+  ASSIGN_OR_RETURN(std::string file, SafetensorsHeader({tensors.begin(), tensors.end()}, metadata));
+  size_t bytes = file.size();
+  for (const auto& [name, tensor] : tensors) bytes += tensor.bytes.size();
+  file.reserve(bytes);
   for (const auto& [name, tensor] : tensors) {
     file.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
   }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,6 +31,9 @@ struct Tensor {
 // Widens `tensor` to float32 into `out` (tensor.elements()). InvalidArgument for NaN, infinity, or a dtype other than
 // F32, BF16, F16; `name` goes into the message.
 absl::Status ToFloat32(const Tensor& tensor, absl::string_view name, std::span<float> out);
+
+// The elements rounded to BF16, to nearest, ties to even; NaN stays NaN. REQUIRES: `tensor` is a float.
+std::string RoundToBf16(const Tensor& tensor);
 
 // An immutable name -> tensor index over bytes held by this object. Thread-safe. Memory use before validation is
 // O(header).
@@ -57,6 +61,11 @@ class Safetensors {
   std::map<std::string, std::string> metadata_;
   int64_t data_bytes_ = 0;
 };
+
+// What goes before the bytes of `tensors`, which follow in this order without gaps. InvalidArgument for a dtype that is
+// no float.
+absl::StatusOr<std::string> SafetensorsHeader(const std::vector<std::pair<std::string, Tensor>>& tensors,
+                                              const std::map<std::string, std::string>& metadata);
 
 // Writes `tensors` (sorted by name) to `path` through a temporary file and rename.
 absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, Tensor, std::less<>>& tensors,

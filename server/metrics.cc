@@ -130,11 +130,25 @@ Metrics::Metrics(Registry& r)
                                 PhaseBuckets())),
       params_version(OneGauge(r, "params_version", "Sequence number of the parameters that new requests get.")),
       params_info(Gauges(r, "params_info", "1, labelled with the digest of the parameters that new requests get.")),
+      params_age(OneGauge(r, "params_age_seconds", "For how long new requests have been getting these parameters.")),
+      params_updates(Counters(r, "params_updates_total",
+                              "Commits and activations of parameters by status code; LEASE_LAPSED: never committed.")),
+      params_update_bytes(
+          OneCounter(r, "params_update_bytes_total", "Bytes of chunks of parameters that arrived intact.")),
+      params_commit_duration(OneHistogram(r, "params_commit_duration_seconds",
+                                          "From Commit to the answer: decoding, checks, packing, disk, mixing.",
+                                          RequestBuckets())),
+      params_damaged(OneCounter(r, "params_damaged_total", "Files of versions that could not be used at start.")),
+      params_staged_bytes(OneGauge(r, "params_staged_bytes", "Memory of parameters on their way in.")),
       build_info(Gauges(r, "build_info", "1, labelled with what was built.")) {}
 
 void Metrics::CountRequest(absl::string_view method, absl::string_view code, double seconds) {
   requests.Add({{"method", std::string(method)}, {"code", std::string(code)}}).Increment();
   request_duration.Observe(seconds);
+}
+
+void Metrics::CountUpdate(absl::string_view result) {
+  params_updates.Add({{"result", std::string(result)}}).Increment();
 }
 
 void Metrics::SetBuild(absl::string_view version, absl::string_view commit) {

@@ -30,6 +30,9 @@ struct Metrics {
   void SetBuild(absl::string_view version, absl::string_view commit);
   // Names the parameters that new requests get; replaces the digest named before.
   void SetParameters(uint64_t sequence, absl::string_view digest);
+  // Counts one commit or activation that ended, by the name of its status code; LEASE_LAPSED for what was never
+  // committed.
+  void CountUpdate(absl::string_view result);
 
   // Requests.
   prometheus::Family<prometheus::Counter>& requests;           // requests_total{method,code}
@@ -79,9 +82,15 @@ struct Metrics {
   prometheus::Histogram& mix_duration;      // mix_duration_seconds
 
   // What is served.
-  prometheus::Gauge& params_version;                   // params_version
-  prometheus::Family<prometheus::Gauge>& params_info;  // params_info{digest}
-  prometheus::Family<prometheus::Gauge>& build_info;   // build_info{version,commit}
+  prometheus::Gauge& params_version;                        // params_version
+  prometheus::Family<prometheus::Gauge>& params_info;       // params_info{digest}
+  prometheus::Gauge& params_age;                            // params_age_seconds; set when it is read
+  prometheus::Family<prometheus::Counter>& params_updates;  // params_updates_total{result}
+  prometheus::Counter& params_update_bytes;                 // params_update_bytes_total
+  prometheus::Histogram& params_commit_duration;            // params_commit_duration_seconds
+  prometheus::Counter& params_damaged;                      // params_damaged_total
+  prometheus::Gauge& params_staged_bytes;                   // params_staged_bytes
+  prometheus::Family<prometheus::Gauge>& build_info;        // build_info{version,commit}
 
  private:
   Mutex mutex_;

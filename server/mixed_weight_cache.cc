@@ -28,6 +28,8 @@ constexpr size_t kMaxBasisKeys = 4096;
 // Resident mixed weights. Guarded by the mutex of their state, but for the constants.
 struct Entry {
   const std::string key;
+  const std::string version;
+  const Coefficients coefficients;
   const std::shared_ptr<const MixedWeights> weights;
   const int64_t bytes;
   const double cost;  // Of mixing one byte of it: sets read.
@@ -63,15 +65,20 @@ struct State {
   int64_t idle_bytes ABSL_GUARDED_BY(mutex) = 0;
   int64_t bytes ABSL_GUARDED_BY(mutex) = 0;  // Resident, and reserved by the job under way.
   double evicted_worth ABSL_GUARDED_BY(mutex) = 0.0;
+  std::string only_version ABSL_GUARDED_BY(mutex);  // All others go when they are not in use; empty: all may stay.
   absl::flat_hash_map<std::string, int> basis_uses ABSL_GUARDED_BY(mutex);
   std::deque<Job> jobs ABSL_GUARDED_BY(mutex);
   bool working ABSL_GUARDED_BY(mutex) = false;
   MixedWeightCache::Stats stats ABSL_GUARDED_BY(mutex);
 };
 
-std::string KeyOf(const Parameters& parameters, const Coefficients& coefficients) {
+std::string VersionOf(const Parameters& parameters) {
   const ParameterVersion& version = parameters.version();
-  return absl::StrCat(version.epoch, "/", version.sequence, "/", version.digest, "/", coefficients.Key());
+  return absl::StrCat(version.epoch, "/", version.sequence, "/", version.digest, "/");
+}
+
+std::string KeyOf(const Parameters& parameters, const Coefficients& coefficients) {
+  return VersionOf(parameters) + coefficients.Key();
 }
 
 int64_t BytesOf(const Parameters& parameters) { return std::max(kMinEntryBytes, MixedWeights::Bytes(parameters)); }
@@ -81,12 +88,22 @@ double CostOf(const Coefficients& coefficients) {
   return static_cast<double>(c.size() - std::count(c.begin(), c.end(), 0.0f));
 }
 
+bool MayStay(const State& state, absl::string_view version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
+  return state.only_version.empty() || version == state.only_version;
+}
+
 // Lets go of `entry` under the lock, so that an eviction which follows frees it at once. Unless the cache is closed,
 // the cache owns it too.
 void Unpin(State& state, std::shared_ptr<Entry> entry) {
   MutexLock lock(state.mutex);
   entry->made = true;
   if (--entry->pins > 0 || state.closed) {
+    entry.reset();
+    return;
+  }
+  if (!MayStay(state, entry->version)) {
+    state.bytes -= entry->bytes;
+    state.entries.erase(entry->key);
     entry.reset();
     return;
   }
@@ -119,14 +136,23 @@ struct MixedWeightCache::Impl {
     background = std::thread([this] { RunJobs(); });
   }
 
+  struct Hot {
+    Coefficients coefficients;
+    double worth;
+    int64_t uses;
+  };
+
   void RunJobs();
+  std::vector<Hot> HotKeys(const std::string& version) const;
+  bool ReserveRoom(int64_t bytes, double worth);
+  void KeepOnly(const std::string& version);
   void Run(const Job& job);
-  absl::Status MakeResident(const Job& job, const Coefficients& coefficients, const std::string& key,
-                            const KeySet& keep);
-  absl::StatusOr<bool> Reserve(const Job& job, const Coefficients& coefficients, const std::string& key,
-                               const KeySet& keep);
-  void Keep(const Job& job, const std::string& key, std::shared_ptr<Entry> entry)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
+  absl::Status MakeResident(const Job& job, const Coefficients& coefficients, const KeySet& keep);
+  absl::StatusOr<bool> Reserve(const Job& job, const Coefficients& coefficients, const KeySet& keep);
+  // Mixes `coefficients` in room that was reserved, and adds them as used so often; gives the room back where that
+  // fails or (false) they are there by now.
+  absl::StatusOr<bool> MixReserved(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients,
+                                   int64_t uses);
   bool EvictFor(int64_t bytes, double worth, const KeySet& keep = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
   void ShowUse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
     metrics->cache_bytes.Set(static_cast<double>(state->bytes));
@@ -184,19 +210,32 @@ void MixedWeightCache::Impl::RunJobs() {
 void MixedWeightCache::Impl::Run(const Job& job) {
   KeySet made;  // By this job, which does not evict its own.
   for (size_t i = 0; i < job.keys.size(); ++i) {
-    const std::string key = KeyOf(*job.parameters, job.keys[i]);
-    const absl::Status status = MakeResident(job, job.keys[i], key, made);
-    if (status.ok()) made.insert(key);
+    const absl::Status status = MakeResident(job, job.keys[i], made);
+    if (status.ok()) made.insert(KeyOf(*job.parameters, job.keys[i]));
     if (job.on_key != nullptr && !job.on_key(i, status)) return;
   }
 }
 
+absl::Status MixedWeightCache::Impl::MakeResident(const Job& job, const Coefficients& coefficients,
+                                                  const KeySet& keep) {
+  ASSIGN_OR_RETURN(const bool reserved, Reserve(job, coefficients, keep));
+  if (!reserved) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool added, MixReserved(job.parameters, coefficients, /*uses=*/1));
+  if (!added || !job.promotion) return absl::OkStatus();
+  MutexLock lock(state->mutex);
+  ++state->stats.promotions;
+  metrics->cache_promotions.Increment();
+  return absl::OkStatus();
+}
+
 // False where the mixture is there.
 absl::StatusOr<bool> MixedWeightCache::Impl::Reserve(const Job& job, const Coefficients& coefficients,
-                                                     const std::string& key, const KeySet& keep) {
+                                                     const KeySet& keep) {
+  const std::string version = VersionOf(*job.parameters), key = version + coefficients.Key();
   MutexLock lock(state->mutex);
   if (state->closed) return absl::CancelledError("the server is stopping");
   if (state->entries.contains(key)) return false;
+  if (!MayStay(*state, version)) return absl::CancelledError("newer parameters are served: ask again");
   const auto uses = state->basis_uses.find(key);
   const double worth = job.promotion && uses != state->basis_uses.end()
                            ? state->evicted_worth + uses->second * CostOf(coefficients)
@@ -212,38 +251,83 @@ absl::StatusOr<bool> MixedWeightCache::Impl::Reserve(const Job& job, const Coeff
   return true;
 }
 
-absl::Status MixedWeightCache::Impl::MakeResident(const Job& job, const Coefficients& coefficients,
-                                                  const std::string& key, const KeySet& keep) {
-  ASSIGN_OR_RETURN(const bool reserved, Reserve(job, coefficients, key, keep));
-  if (!reserved) return absl::OkStatus();
+absl::StatusOr<bool> MixedWeightCache::Impl::MixReserved(std::shared_ptr<const Parameters> parameters,
+                                                         const Coefficients& coefficients, int64_t uses) {
+  const std::string version = VersionOf(*parameters), key = version + coefficients.Key();
+  const int64_t bytes = BytesOf(*parameters);
   const absl::Time start = absl::Now();
-  absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = make(job.parameters, coefficients, MixTime::kNow);
+  absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = make(std::move(parameters), coefficients, MixTime::kNow);
   metrics->mix_duration.Observe(absl::ToDoubleSeconds(absl::Now() - start));
 
-  const int64_t bytes = BytesOf(*job.parameters);
-  absl::Status status = mixed.status();
+  const absl::Status status = mixed.status();
   MutexLock lock(state->mutex);
-  if (!mixed.ok() || state->entries.contains(key)) {  // A request came first and had it made.
-    mixed = absl::CancelledError("not needed");       // Gone before its bytes are.
-    state->bytes -= bytes;
+  const bool wanted = mixed.ok() && !state->entries.contains(key);  // Else a request came first and had it made.
+  if (wanted) {
+    auto entry =
+        std::make_shared<Entry>(Entry{key, version, coefficients, *std::move(mixed), bytes, CostOf(coefficients)});
+    entry->uses = uses;
+    entry->made = true;
+    entry->worth = state->evicted_worth + static_cast<double>(uses) * entry->cost;
+    state->idle_bytes += bytes;
+    state->idle.insert(entry);
+    state->entries.emplace(key, std::move(entry));
   } else {
-    Keep(job, key, std::make_shared<Entry>(Entry{key, *std::move(mixed), bytes, CostOf(coefficients)}));
+    mixed = absl::CancelledError("not needed");  // Gone before its bytes are.
+    state->bytes -= bytes;
   }
   ShowUse();
-  return status;
+  RETURN_IF_ERROR(status);
+  return wanted;
 }
 
-// Takes in a mixture made in the background, as if it had been used once.
-void MixedWeightCache::Impl::Keep(const Job& job, const std::string& key, std::shared_ptr<Entry> entry) {
-  entry->uses = 1;
-  entry->made = true;
-  entry->worth = state->evicted_worth + entry->cost;
-  state->idle_bytes += entry->bytes;
-  state->idle.insert(entry);
-  state->entries.emplace(key, std::move(entry));
-  state->stats.promotions += job.promotion;
-  if (job.promotion) metrics->cache_promotions.Increment();
+// What is resident of a version, the most worthy first.
+std::vector<MixedWeightCache::Impl::Hot> MixedWeightCache::Impl::HotKeys(const std::string& version) const {
+  std::vector<Hot> hot;
+  MutexLock lock(state->mutex);
+  for (const auto& [key, entry] : state->entries) {
+    if (entry->version != version) continue;
+    const double in_use = state->evicted_worth + static_cast<double>(entry->uses) * entry->cost;
+    hot.push_back({entry->coefficients, entry->pins > 0 ? in_use : entry->worth, entry->uses});
+  }
+  std::sort(hot.begin(), hot.end(), [](const Hot& a, const Hot& b) { return a.worth > b.worth; });
+  return hot;
 }
+
+bool MixedWeightCache::Impl::ReserveRoom(int64_t bytes, double worth) {
+  MutexLock lock(state->mutex);
+  if (!EvictFor(bytes, worth)) return false;
+  state->bytes += bytes;
+  ShowUse();
+  return true;
+}
+
+int MixedWeightCache::Remix(const Parameters& old, std::shared_ptr<const Parameters> next) {
+  int mixed = 0;
+  for (const Impl::Hot& key : impl_->HotKeys(VersionOf(old))) {
+    if (Holds(*next, key.coefficients)) continue;
+    if (!impl_->ReserveRoom(BytesOf(*next), key.worth)) break;
+    mixed += impl_->MixReserved(next, key.coefficients, key.uses).value_or(false);
+  }
+  return mixed;
+}
+
+void MixedWeightCache::Impl::KeepOnly(const std::string& version) {
+  MutexLock lock(state->mutex);
+  state->only_version = version;
+  for (auto next = state->idle.begin(); next != state->idle.end();) {
+    if (MayStay(*state, (*next)->version)) {
+      ++next;
+      continue;
+    }
+    state->idle_bytes -= (*next)->bytes;
+    state->bytes -= (*next)->bytes;
+    state->entries.erase((*next)->key);
+    next = state->idle.erase(next);
+  }
+  ShowUse();
+}
+
+void MixedWeightCache::KeepOnly(const Parameters& parameters) { impl_->KeepOnly(VersionOf(parameters)); }
 
 MixedWeightCache::MixedWeightCache(const Options& options, MakeFunction make, Metrics* metrics)
     : impl_(std::make_unique<Impl>(options, std::move(make), metrics)) {}
@@ -283,13 +367,13 @@ absl::StatusOr<MixedWeightLease> MixedWeightCache::Acquire(std::shared_ptr<const
     if (!impl_->EvictFor(bytes, std::numeric_limits<double>::infinity())) {
       return absl::UnavailableError("all mixed weights are in use");
     }
-    absl::StatusOr<std::shared_ptr<const MixedWeights>> made =
-        impl_->make(std::move(parameters), coefficients, MixTime::kOnUse);
+    absl::StatusOr<std::shared_ptr<const MixedWeights>> made = impl_->make(parameters, coefficients, MixTime::kOnUse);
     if (!made.ok()) {
       impl_->ShowUse();
       return made.status();
     }
-    entry = std::make_shared<Entry>(Entry{key, *std::move(made), bytes, CostOf(coefficients)});
+    entry = std::make_shared<Entry>(
+        Entry{key, VersionOf(*parameters), coefficients, *std::move(made), bytes, CostOf(coefficients)});
     entry->uses = entry->pins = 1;
     state.bytes += bytes;
     state.entries.emplace(key, entry);

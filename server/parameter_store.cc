@@ -15,4 +15,24 @@ absl::StatusOr<std::shared_ptr<const Parameters>> ParameterStore::Find(absl::str
                                                     "': name that digest, or none to get the newest"));
 }
 
+absl::StatusOr<std::shared_ptr<const Parameters>> ParameterStore::AtLeast(uint64_t epoch, uint64_t sequence) const {
+  std::shared_ptr<const Parameters> current = Current();
+  const ParameterVersion& version = current->version();
+  if (std::pair(version.epoch, version.sequence) >= std::pair(epoch, sequence)) return current;
+  return absl::FailedPreconditionError(absl::StrCat("parameters of epoch ", epoch, ", sequence ", sequence,
+                                                    " have not arrived; this server has epoch ", version.epoch,
+                                                    ", sequence ", version.sequence, ": ask another, or again later"));
+}
+
+void ParameterStore::Publish(std::shared_ptr<const Parameters> next) {
+  MutexLock lock(mutex_);
+  current_.swap(next);  // The old one goes, if this was its last owner, after the lock.
+  since_ = std::chrono::steady_clock::now();
+}
+
+std::chrono::steady_clock::duration ParameterStore::age() const {
+  MutexLock lock(mutex_);
+  return std::chrono::steady_clock::now() - since_;
+}
+
 }  // namespace trimtab

@@ -27,10 +27,7 @@ uint64_t LaneOf(const SummaryRequest& request) {
 // Of a request whose length nobody knows yet.
 int32_t ExpectedSteps(const SummaryRequest& request) { return std::max(1, request.options.max_new_tokens / 2); }
 
-// While several lanes are about, one that asks for more than the others holds at most the rows that slow a step down to
-// this many times that of one row ...
-constexpr double kFairSlowdown = 2.0;
-// ... and this long after the last time that they were.
+// Several lanes count as about for so long after they last were.
 constexpr absl::Duration kContentionMemory = absl::Seconds(2);
 
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
@@ -44,7 +41,7 @@ struct Scheduler::Impl {
         metrics(metrics),
         deterministic(options.deterministic),
         costs(options.costs),
-        fair_rows(costs.RowsWithin(kFairSlowdown)),
+        fair_rows(costs.RowsWithin(options.fair_slowdown)),
         queue(std::make_shared<RequestQueue>(options.max_queue_length, metrics)),
         total_rows(engine_in->free_rows()),
         engine(std::move(engine_in)),

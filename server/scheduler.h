@@ -22,6 +22,9 @@ struct SchedulerOptions {
   int max_queue_length = 256;
   // Every request runs densely, so that its bits do not depend on the load.
   bool deterministic = false;
+  // While several lanes are about, one that asks for more than the others holds at most the rows that slow a step down
+  // to this many times that of one row (by `costs`). At least 1.
+  double fair_slowdown = 1.3;
   StepCosts costs = {};  // Of the machine and the parameters: what the choice of paths goes by (path_plan.h).
 };
 

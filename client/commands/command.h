@@ -19,6 +19,8 @@ void AddPrewarm(CLI::App& app, Chosen* chosen);
 void AddInspect(CLI::App& app, Chosen* chosen);
 void AddImport(CLI::App& app, Chosen* chosen);
 void AddMakeRandom(CLI::App& app, Chosen* chosen);
+void AddPublish(CLI::App& app, Chosen* chosen);
+void AddVersions(CLI::App& app, Chosen* chosen);  // And activate.
 
 inline constexpr char kDefaultServer[] = "127.0.0.1:50051";
 inline constexpr char kServerHelp[] =

@@ -14,6 +14,7 @@
 #include "client/commands/pareto_plot.h"
 #include "client/commands/records.h"
 #include "client/commands/steering_flags.h"
+#include "client/commands/token_flag.h"
 #include "client/summarizer_client.h"
 #include "model/status_macros.h"
 
@@ -43,6 +44,7 @@ struct ExploreFlags {
   SteeringFlags steering;
   v1::GenerationOptions generation;
   std::string server = kDefaultServer;
+  std::string token_file;
   double timeout_seconds = 300;
   int attempts = 4;
   std::string digest;
@@ -161,8 +163,9 @@ absl::StatusOr<std::vector<v1::ExplorePoint>> InOrder(std::vector<v1::ExplorePoi
 absl::Status Run(const ExploreFlags& flags) {
   if (!flags.plot.empty()) RETURN_IF_ERROR(CheckPlotPath(flags.plot));
   ASSIGN_OR_RETURN(const v1::ExploreRequest request, RequestOf(flags));
-  const SummarizerClient client(flags.server,
-                                {.timeout = absl::Seconds(flags.timeout_seconds), .max_attempts = flags.attempts});
+  ASSIGN_OR_RETURN(const std::string token, ReadToken(flags.token_file));
+  const SummarizerClient client(
+      flags.server, {.timeout = absl::Seconds(flags.timeout_seconds), .max_attempts = flags.attempts, .token = token});
   std::vector<v1::ExplorePoint> came;
   ASSIGN_OR_RETURN(const SummarizerClient::Explored explored,
                    client.Explore(request, [&](const v1::ExplorePoint& point) {
@@ -223,6 +226,7 @@ void AddScoreFlags(CLI::App& app, ExploreFlags& f) {
 }
 
 void AddServerFlags(CLI::App& app, ExploreFlags& f) {
+  AddTokenFlag(app, &f.token_file);
   app.add_option("--server", f.server, "Of trimtabd")->type_name("HOST:PORT")->capture_default_str()->group("Server");
   app.add_option("--timeout", f.timeout_seconds, "Of the whole exploration, tries included")
       ->type_name("SECONDS")

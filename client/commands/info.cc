@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/commands/command.h"
+#include "client/commands/token_flag.h"
 #include "client/summarizer_client.h"
 #include "google/protobuf/util/json_util.h"
 #include "model/status_macros.h"
@@ -16,6 +17,7 @@ struct InfoFlags {
   std::string server = kDefaultServer;
   double timeout_seconds = 10;
   bool json = false;
+  std::string token_file;
 };
 
 absl::StatusOr<std::string> AsJson(const v1::GetModelInfoResponse& info) {
@@ -49,7 +51,8 @@ std::string AsText(const v1::GetModelInfoResponse& info) {
 }
 
 absl::Status Run(const InfoFlags& flags) {
-  const SummarizerClient client(flags.server, {.timeout = absl::Seconds(flags.timeout_seconds)});
+  ASSIGN_OR_RETURN(const std::string token, ReadToken(flags.token_file));
+  const SummarizerClient client(flags.server, {.timeout = absl::Seconds(flags.timeout_seconds), .token = token});
   ASSIGN_OR_RETURN(const v1::GetModelInfoResponse info, client.GetModelInfo());
   std::string text = AsText(info);
   if (flags.json) {
@@ -70,6 +73,7 @@ void AddInfo(CLI::App& app, Chosen* chosen) {
       ->type_name("SECONDS")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  AddTokenFlag(*command, &flags->token_file);
   command->add_flag("--json", flags->json, "Print one line of JSON, named as in the contract");
   command->callback([flags, chosen] { *chosen = [flags] { return Run(*flags); }; });
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "client/commands/command.h"
 #include "client/commands/steering_flags.h"
+#include "client/commands/token_flag.h"
 #include "client/summarizer_client.h"
 #include "model/status_macros.h"
 
@@ -23,13 +24,15 @@ constexpr char kHelp[] =
 
 struct PrewarmFlags {
   std::string server = kDefaultServer;
+  std::string token_file;
   double timeout_seconds = 600;
   SteeringFlags steering;
 };
 
 absl::Status Run(const PrewarmFlags& flags) {
   ASSIGN_OR_RETURN(const std::vector<v1::Steering> steerings, flags.steering.Parse());
-  const SummarizerClient client(flags.server, {.timeout = absl::Seconds(flags.timeout_seconds)});
+  ASSIGN_OR_RETURN(const std::string token, ReadToken(flags.token_file));
+  const SummarizerClient client(flags.server, {.timeout = absl::Seconds(flags.timeout_seconds), .token = token});
   ASSIGN_OR_RETURN(const v1::PrewarmResponse reply, client.Prewarm(steerings));
   std::vector<std::string> left_out;
   for (int i = 0; i < reply.results_size(); ++i) {
@@ -48,6 +51,7 @@ void AddPrewarm(CLI::App& app, Chosen* chosen) {
   auto flags = std::make_shared<PrewarmFlags>();
   flags->steering.AddTo(*command);
   command->add_option("--server", flags->server, kServerHelp)->type_name("HOST:PORT,...")->capture_default_str();
+  AddTokenFlag(*command, &flags->token_file);
   command->add_option("--timeout", flags->timeout_seconds, "Of the whole, tries included")
       ->type_name("SECONDS")
       ->capture_default_str()

@@ -10,6 +10,7 @@
 #include "client/commands/offline.h"
 #include "client/commands/records.h"
 #include "client/commands/steering_flags.h"
+#include "client/commands/token_flag.h"
 #include "client/summarizer_client.h"
 #include "model/status_macros.h"
 
@@ -37,6 +38,7 @@ struct SummarizeFlags {
   double timeout_seconds = 60;
   int attempts = 4;
   std::string digest;
+  std::string token_file;
   bool stream = false;
   bool json = false;
   bool offline = false;
@@ -48,10 +50,11 @@ struct SummarizeFlags {
 
 class Online {
  public:
-  Online(const SummarizeFlags& flags, Article article)
+  Online(const SummarizeFlags& flags, Article article, const std::string& token)
       : flags_(flags),
         article_(std::move(article)),
-        client_(flags.server, {.timeout = absl::Seconds(flags.timeout_seconds), .max_attempts = flags.attempts}) {}
+        client_(flags.server,
+                {.timeout = absl::Seconds(flags.timeout_seconds), .max_attempts = flags.attempts, .token = token}) {}
 
   absl::Status Run(const std::vector<v1::Steering>& steerings) {
     const bool headed = steerings.size() > 1 && !flags_.json;
@@ -142,7 +145,8 @@ absl::Status Run(const SummarizeFlags& flags) {
   ASSIGN_OR_RETURN(const std::vector<v1::Steering> steerings, flags.steering.Parse());
   if (flags.offline) return RunOffline(flags, steerings);
   ASSIGN_OR_RETURN(Article article, ReadArticle(flags.article));
-  return Online(flags, std::move(article)).Run(steerings);
+  ASSIGN_OR_RETURN(const std::string token, ReadToken(flags.token_file));
+  return Online(flags, std::move(article), token).Run(steerings);
 }
 
 void AddServerFlags(CLI::App& app, SummarizeFlags& f) {
@@ -160,6 +164,7 @@ void AddServerFlags(CLI::App& app, SummarizeFlags& f) {
   app.add_option("--parameter-digest", f.digest, "Answer with these parameters or not at all. Default: the newest")
       ->type_name("HEX")
       ->group("Server");
+  AddTokenFlag(app, &f.token_file);
   app.add_flag("--stream", f.stream, "Print the text as it is written")->group("Output");
   app.add_flag("--json", f.json, "Print one line of JSON for each summary")->group("Output");
 }

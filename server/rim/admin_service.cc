@@ -1,7 +1,5 @@
 #include "server/rim/admin_service.h"
 
-#include <arpa/inet.h>
-
 #include <atomic>
 #include <memory>
 #include <string>
@@ -25,7 +23,9 @@ struct PreparedPrewarm {
   v1::PrewarmResponse reply;
 };
 
-absl::StatusOr<PreparedPrewarm> PreparePrewarm(const SummarizerParts& parts, const grpc::ByteBuffer& bytes) {
+absl::StatusOr<PreparedPrewarm> PreparePrewarm(const SummarizerParts& parts, const Call& call,
+                                               const grpc::ByteBuffer& bytes) {
+  RETURN_IF_ERROR(call.allowed());
   v1::PrewarmRequest request;
   RETURN_IF_ERROR(ParseMessage(bytes, &request));
   const int count = request.weightings_size();
@@ -49,8 +49,8 @@ class PrewarmCall final : public grpc::ServerUnaryReactor {
  public:
   PrewarmCall(const SummarizerParts& parts, MixedWeightCache* cache, const grpc::CallbackServerContext& context,
               const grpc::ByteBuffer& bytes, grpc::ByteBuffer* response)
-      : call_(parts, "Prewarm", context), response_(response) {
-    absl::StatusOr<PreparedPrewarm> prepared = PreparePrewarm(parts, bytes);
+      : call_(parts, "Prewarm", context, Role::kAdmin), response_(response) {
+    absl::StatusOr<PreparedPrewarm> prepared = PreparePrewarm(parts, call_, bytes);
     if (!prepared.ok()) {
       Finish(call_.End(prepared.status()));
       return;
@@ -86,13 +86,6 @@ class PrewarmCall final : public grpc::ServerUnaryReactor {
 };
 
 }  // namespace
-
-bool AllowAdmin(absl::string_view address) {
-  const std::string host(address.substr(0, address.rfind(':')));
-  in_addr ip;
-  if (inet_pton(AF_INET, host.c_str(), &ip) == 1) return ntohl(ip.s_addr) >> 24 == 127;
-  return host == "localhost" || host == "[::1]";
-}
 
 grpc::ServerUnaryReactor* AdminService::Prewarm(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                                 grpc::ByteBuffer* response) {

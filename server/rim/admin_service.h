@@ -3,17 +3,12 @@
 
 #include <utility>
 
-#include "absl/strings/string_view.h"
 #include "grpcpp/grpcpp.h"
 #include "server/mixed_weight_cache.h"
 #include "server/rim/summarizer_service.h"
 #include "trimtab/v1/admin.grpc.pb.h"
 
 namespace trimtab {
-
-// Whether a server that listens on `address` (HOST:PORT) serves Admin: where HOST is a loopback address, since who
-// reaches it may use it.
-bool AllowAdmin(absl::string_view address);
 
 // trimtab.v1.Admin: translates and hands on; blocks no gRPC thread, as the cache answers when it is done. Thread-safe.
 // Raw methods: see wire.h.

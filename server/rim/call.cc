@@ -15,10 +15,16 @@ constexpr absl::Duration kTimerSlack = absl::Milliseconds(20);
 
 }  // namespace
 
-Call::Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context)
-    : parts_(parts), method_(method), started_(absl::Now()), deadline_(absl::FromChrono(context.deadline())) {}
+Call::Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context,
+           Role role)
+    : parts_(parts),
+      method_(method),
+      started_(absl::Now()),
+      deadline_(absl::FromChrono(context.deadline())),
+      allowed_(Authorize(parts.tokens, context, role)) {}
 
 void Call::Submit(const grpc::ByteBuffer& bytes, v1::SummarizeResponse* reply, SummaryCallbacks callbacks) {
+  if (!allowed_.ok()) return callbacks.on_done(allowed_);
   v1::SummarizeRequest request;
   if (absl::Status status = ParseMessage(bytes, &request); !status.ok()) return callbacks.on_done(std::move(status));
   auto prepared = Prepare(parts_, request, deadline_);

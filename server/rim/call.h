@@ -10,6 +10,7 @@
 #include "grpcpp/grpcpp.h"
 #include "server/metrics.h"
 #include "server/rim/summarizer_service.h"
+#include "server/rim/tokens.h"
 
 namespace trimtab {
 
@@ -17,10 +18,14 @@ namespace trimtab {
 // article never reaches the log. Not thread-safe.
 class Call {
  public:
-  Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context);
+  // `role` is what the caller must have.
+  Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context,
+       Role role = Role::kInfer);
 
   absl::Time deadline() const { return deadline_; }
   bool late() const;  // The deadline has passed, or will before anybody can say so.
+  // Whether the caller has the role.
+  const absl::Status& allowed() const { return allowed_; }
 
   // Parses and prepares `request`, keeps what the reply needs in *reply and submits. Ends by `callbacks.on_done` in any
   // case.
@@ -41,6 +46,7 @@ class Call {
   const std::string method_;
   const absl::Time started_;
   const absl::Time deadline_;
+  const absl::Status allowed_;
   uint64_t id_ = 0;  // 0: not in the scheduler.
   bool submitted_ = false;
 };

@@ -92,6 +92,7 @@ absl::Status CheckServing(absl::string_view parameter_digest, v1::ExecutionPath 
 absl::Status CheckRequest(const v1::SummarizeRequest& request) {
   RETURN_IF_ERROR(CheckArticle(request.article()));
   RETURN_IF_ERROR(CheckSteering("steering", request.steering()));
+  RETURN_IF_ERROR(CheckLength("min_parameter_version.digest", request.min_parameter_version().digest()));
   return CheckServing(request.parameter_digest(), request.execution_path());
 }
 

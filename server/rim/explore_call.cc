@@ -29,6 +29,7 @@ ExploreCall::ExploreCall(const SummarizerParts& parts, const grpc::CallbackServe
 }
 
 absl::Status ExploreCall::Prepare(const grpc::ByteBuffer& bytes) {
+  RETURN_IF_ERROR(call_.allowed());
   v1::ExploreRequest request;
   RETURN_IF_ERROR(ParseMessage(bytes, &request));
   ASSIGN_OR_RETURN(plan_, PlanExploration(parts_, request));

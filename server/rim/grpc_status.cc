@@ -7,6 +7,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "model/field_error.h"
+#include "server/error_reason.h"
 
 namespace trimtab {
 namespace {
@@ -29,7 +30,7 @@ absl::string_view Reason(absl::StatusCode code) {
 void AddDetails(const absl::Status& status, google::rpc::Status* rich) {
   google::rpc::ErrorInfo info;
   info.set_domain("trimtab");
-  info.set_reason(std::string(Reason(status.code())));
+  info.set_reason(ReasonOf(status).value_or(std::string(Reason(status.code()))));
   rich->add_details()->PackFrom(info);
 
   if (const std::optional<std::string> field = FieldOf(status)) {

@@ -9,6 +9,7 @@
 #include "model/mixed_weights.h"
 #include "model/status_macros.h"
 #include "server/rim/prewarm.h"
+#include "spdlog/spdlog.h"
 
 namespace trimtab {
 namespace {
@@ -26,6 +27,16 @@ absl::Status CheckCacheHoldsOne(const ServerOptions& options, const Parameters& 
                                                     ": give at least that, better several times as much"));
 }
 
+absl::Status Recover(const ServerOptions& options, const Disk* disk, LoadedModel* model) {
+  ASSIGN_OR_RETURN(
+      model->log, VersionLog::Open({.directory = options.state_dir, .keep = options.keep_versions}, model->base, disk));
+  for (const std::string& line : model->log->report()) {
+    model->log->damaged() > 0 ? spdlog::error("{}", line) : spdlog::info("{}", line);
+  }
+  model->served = model->log->recovered();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 SteeringBounds BoundsOf(const ServerOptions& options) {
@@ -36,15 +47,17 @@ CoefficientGrid GridOf(const ServerOptions& options) {
   return {.w_bits = options.grid_bits_w, .beta_bits = options.grid_bits_beta};
 }
 
-absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options) {
-  ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(options.model));
+absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* disk) {
+  ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(options.model));
   RETURN_IF_ERROR(CheckBounds(BoundsOf(options), checkpoint.clp));
   LoadedModel model;
   ASSIGN_OR_RETURN(model.prewarm, ResolvePrewarm(options, checkpoint.clp));
   ASSIGN_OR_RETURN(model.tokenizer, Tokenizer::Create(checkpoint.tokenizer_model, checkpoint.config.vocab_size));
   ASSIGN_OR_RETURN(model.backend, NewBackend(options.device, ThreadsOf(options)));
   ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(options.precision));
-  ASSIGN_OR_RETURN(model.parameters, Parameters::Create(checkpoint, model.backend.get(), precision));
+  model.base = model.served = std::make_shared<const Checkpoint>(std::move(checkpoint));
+  if (!options.state_dir.empty()) RETURN_IF_ERROR(Recover(options, disk, &model));
+  ASSIGN_OR_RETURN(model.parameters, Parameters::Create(*model.served, model.backend.get(), precision));
   RETURN_IF_ERROR(CheckCacheHoldsOne(options, *model.parameters));
   return model;
 }

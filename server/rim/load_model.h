@@ -6,24 +6,31 @@
 
 #include "absl/status/statusor.h"
 #include "kernels/backend.h"
+#include "model/checkpoint.h"
 #include "model/parameters.h"
 #include "model/tokenizer.h"
+#include "server/disk.h"
 #include "server/rim/options.h"
+#include "server/version_log.h"
 
 namespace trimtab {
 
 // The model in memory, ready to serve. Destroyed in reverse: the backend goes last.
 struct LoadedModel {
   std::unique_ptr<Backend> backend;
+  std::shared_ptr<const Checkpoint> base;    // As the folder of the checkpoint has it.
+  std::unique_ptr<VersionLog> log;           // Null without a state-dir.
+  std::shared_ptr<const Checkpoint> served;  // The base, or what the log recovered.
   std::shared_ptr<const Parameters> parameters;
   std::unique_ptr<Tokenizer> tokenizer;
   std::vector<Coefficients> prewarm;  // What to mix before being ready.
 };
 
-// Opens the checkpoint, packs it for the device, and checks all that depends on both it and the options: steering
-// bounds against its rewards, what to prewarm, and that the cache holds at least one mixture (FailedPrecondition).
-// One-line errors.
-absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options);
+// Opens the checkpoint and the log of versions, says in the process's log what the latter recovered, packs what is to
+// be served for the device, and checks all that depends on both it and the options: steering bounds against its
+// rewards, what to prewarm, and that the cache holds at least one mixture (FailedPrecondition). One-line errors. `disk`
+// must outlive the result.
+absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* disk);
 
 // The steering part of `options`.
 SteeringBounds BoundsOf(const ServerOptions& options);

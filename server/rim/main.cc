@@ -33,8 +33,10 @@ sigset_t StopSignals() {
   return signals;
 }
 
-int Check(const ServerOptions& options) {
-  const auto model = LoadModel(options);
+int Check(ServerOptions options) {
+  options.state_dir.clear();  // Belongs to the server that runs.
+  const Disk disk;
+  const auto model = LoadModel(options, &disk);
   if (!model.ok()) return Fail(model.status());
   const Parameters& parameters = *model->parameters;
   std::cout << absl::StrCat("ok: ", parameters.clp().name, ", ", parameters.clp().rewards.size(), " rewards, ",

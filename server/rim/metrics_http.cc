@@ -41,7 +41,7 @@ int Bind(httplib::Server& server, absl::string_view listen) {
 }  // namespace
 
 struct MetricsHttp::Impl {
-  Impl(std::function<bool()> ready, const prometheus::Registry& registry) {
+  Impl(Options options, const prometheus::Registry& registry) {
     server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server.set_read_timeout(kReadTimeout);
     server.set_keep_alive_max_count(1);  // An idle connection would hold up the end.
@@ -50,20 +50,22 @@ struct MetricsHttp::Impl {
       const int on = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     });
-    AddPages(std::move(ready), registry);
+    AddPages(std::move(options), registry);
   }
   ~Impl() {
     server.stop();
     if (thread.joinable()) thread.join();
   }
 
-  void AddPages(std::function<bool()> ready, const prometheus::Registry& registry) {
-    server.Get("/metrics", [&registry](const httplib::Request&, httplib::Response& reply) {
+  void AddPages(Options options, const prometheus::Registry& registry) {
+    server.Get("/metrics", [&registry, before = std::move(options.before_metrics)](const httplib::Request&,
+                                                                                   httplib::Response& reply) {
+      before();
       reply.set_content(prometheus::TextSerializer().Serialize(registry.Collect()),
                         "text/plain; version=0.0.4; charset=utf-8");
     });
     server.Get("/livez", [](const httplib::Request&, httplib::Response& reply) { Answer(reply, 200, "ok\n"); });
-    server.Get("/readyz", [ready = std::move(ready)](const httplib::Request&, httplib::Response& reply) {
+    server.Get("/readyz", [ready = std::move(options.ready)](const httplib::Request&, httplib::Response& reply) {
       ready() ? Answer(reply, 200, "ok\n") : Answer(reply, 503, "not ready\n");
     });
     server.Get("/version", [](const httplib::Request&, httplib::Response& reply) {
@@ -86,11 +88,12 @@ MetricsHttp::MetricsHttp(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MetricsHttp::~MetricsHttp() = default;
 
 absl::StatusOr<std::unique_ptr<MetricsHttp>> MetricsHttp::Start(Options options, const prometheus::Registry& registry) {
-  auto impl = std::make_unique<Impl>(std::move(options.ready), registry);
-  impl->port = Bind(impl->server, options.listen);
+  const std::string listen = options.listen;
+  auto impl = std::make_unique<Impl>(std::move(options), registry);
+  impl->port = Bind(impl->server, listen);
   if (impl->port < 0) {
     return absl::UnavailableError(absl::StrCat(
-        "metrics-listen ", options.listen, " cannot be bound: is the port in use, or the host not of this machine?"));
+        "metrics-listen ", listen, " cannot be bound: is the port in use, or the host not of this machine?"));
   }
   impl->Listen();
   return std::unique_ptr<MetricsHttp>(new MetricsHttp(std::move(impl)));

@@ -19,8 +19,9 @@ namespace trimtab {
 class MetricsHttp {
  public:
   struct Options {
-    std::string listen;           // HOST:PORT; port 0 takes a free one.
-    std::function<bool()> ready;  // Called from any thread.
+    std::string listen;                            // HOST:PORT; port 0 takes a free one.
+    std::function<bool()> ready;                   // Called from any thread.
+    std::function<void()> before_metrics = [] {};  // Brings up to date what changes by itself. From any thread.
   };
 
   // `registry` must outlive the result. Unavailable when the address cannot be bound.

@@ -101,6 +101,7 @@ class Flags {
     AddServing();
     AddLimits();
     AddSteering();
+    AddParameters();
     AddRunning();
   }
   void CollectRanges() {
@@ -192,6 +193,25 @@ class Flags {
             "Run every request on mixed weights, never over the basis, so that its text does not depend on the load")
         ->envname(EnvName("deterministic"))
         ->group(group_);
+  }
+
+  void AddParameters() {
+    group_ = "Parameters";
+    Add("state-dir", o_.state_dir, "DIR", "Where published versions survive a restart; none: they live in memory only");
+    Add("keep-versions", o_.keep_versions, "N", "Versions kept there, the served one included")
+        ->check(CLI::Range(1, 1000));
+    Add("staging-bytes", o_.staging_bytes, "SIZE",
+        "Memory for a version on its way in, such as 4GiB; 0: enough for any, sent in float32")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::Range(int64_t{0}, int64_t{1} << 50));
+    Add("lease-seconds", o_.lease_seconds, "SECONDS", "A publisher that is silent for longer may be replaced")
+        ->check(Between(0.1, 86400.0));
+    Add("max-norm-jump", o_.max_norm_jump, "RATIO",
+        "Refuse versions in which a tensor grew by more, in root mean square; 0: do not check")
+        ->check(Between(0.0, 1e9));
+    Add("tokens", o_.tokens, "FILE",
+        "Bearer tokens, lines ROLE TOKEN with ROLE infer, publish or admin; none: everybody may call, and parameters "
+        "are taken on loopback addresses only");
   }
 
   void AddRunning() {

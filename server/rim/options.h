@@ -52,6 +52,18 @@ struct ServerOptions {
   // Pins the one execution path whose bits repeat: a request gets the same answer alone and in any batch. Dense, the
   // only path today, is that path.
   bool deterministic = false;
+  // Folder of the versions that publishers sent, made when it is missing; empty: they live in memory only.
+  std::string state_dir;
+  // Versions kept there for Activate, the served one included.
+  int keep_versions = 3;
+  // Memory for a version on its way in; 0: enough for any, sent in float32.
+  int64_t staging_bytes = 0;
+  // A publisher that is silent for longer may be replaced, and what it had sent is dropped.
+  double lease_seconds = 30.0;
+  // Versions in which a tensor grew by more, in root mean square, are refused; 0: not checked.
+  double max_norm_jump = 10.0;
+  // File of bearer tokens, lines "ROLE TOKEN"; empty: everybody may call, and parameters are taken on loopback only.
+  std::string tokens;
   // On SIGTERM: first keep accepting for this long while load balancers notice ...
   double drain_accept_seconds = 5.0;
   // ... then refuse new requests and let running ones finish for this long, then cancel them.

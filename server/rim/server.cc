@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/compression.h"
@@ -14,10 +15,13 @@
 #include "model/engine.h"
 #include "model/rewards/rouge_scorer.h"
 #include "model/status_macros.h"
+#include "server/parameter_updates.h"
 #include "server/rim/admin_service.h"
 #include "server/rim/load_model.h"
 #include "server/rim/metrics_http.h"
+#include "server/rim/parameters_service.h"
 #include "server/rim/summarizer_service.h"
+#include "server/rim/tokens.h"
 #include "server/rim/version.h"
 #include "spdlog/spdlog.h"
 
@@ -72,7 +76,9 @@ struct Server::Impl {
   absl::Status Start();
   absl::Status StartEngine();
   void Prewarm();
+  absl::Status StartUpdates();
   absl::Status StartGrpc();
+  void ShowAge();
   void Drain();
   void SetHealth(bool serving);
 
@@ -80,20 +86,29 @@ struct Server::Impl {
   prometheus::Registry registry;
   Metrics metrics;
   std::atomic<bool> ready = false;
+  const Disk disk;
   LoadedModel model;
+  std::unique_ptr<Tokens> tokens;
+  std::unique_ptr<Backend> canary_backend;
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<MixedWeightCache> cache;
   std::unique_ptr<Scheduler> scheduler;
   const RougeScorer rouge;
   std::unique_ptr<SummarizerService> service;
   std::unique_ptr<AdminService> admin;  // Null where it is not served.
+  std::unique_ptr<ParameterUpdates> updates;
+  std::unique_ptr<ParametersService> parameters_service;  // Null where nobody may publish.
   std::unique_ptr<MetricsHttp> metrics_http;
   std::unique_ptr<grpc::Server> grpc_server;
   int grpc_port = 0;
 };
 
 absl::Status Server::Impl::Start() {
-  ASSIGN_OR_RETURN(model, LoadModel(options));
+  if (!options.tokens.empty()) {
+    ASSIGN_OR_RETURN(Tokens loaded, Tokens::Load(options.tokens));
+    tokens = std::make_unique<Tokens>(std::move(loaded));
+  }
+  ASSIGN_OR_RETURN(model, LoadModel(options, &disk));
   store = std::make_unique<ParameterStore>(model.parameters);
   metrics.SetBuild(TRIMTAB_VERSION, TRIMTAB_COMMIT);
   metrics.SetParameters(model.parameters->version().sequence, model.parameters->version().digest);
@@ -103,6 +118,7 @@ absl::Status Server::Impl::Start() {
                               .tokenizer = model.tokenizer.get(),
                               .scheduler = scheduler.get(),
                               .metrics = &metrics,
+                              .tokens = tokens.get(),
                               .bounds = BoundsOf(options),
                               .grid = GridOf(options),
                               .limits = LimitsOf(options),
@@ -110,10 +126,12 @@ absl::Status Server::Impl::Start() {
                               .server_version = VersionText(),
                               .device = std::string(model.backend->name())};
   service = std::make_unique<SummarizerService>(parts);
-  if (AllowAdmin(options.listen)) admin = std::make_unique<AdminService>(parts, cache.get());
-  ASSIGN_OR_RETURN(
-      metrics_http,
-      MetricsHttp::Start({.listen = options.metrics_listen, .ready = [this] { return ready.load(); }}, registry));
+  if (ServesOperators(tokens.get(), options.listen)) admin = std::make_unique<AdminService>(parts, cache.get());
+  RETURN_IF_ERROR(StartUpdates());
+  ASSIGN_OR_RETURN(metrics_http, MetricsHttp::Start({.listen = options.metrics_listen,
+                                                     .ready = [this] { return ready.load(); },
+                                                     .before_metrics = [this] { ShowAge(); }},
+                                                    registry));
   RETURN_IF_ERROR(StartGrpc());
   SetHealth(true);
   return absl::OkStatus();
@@ -149,6 +167,32 @@ void Server::Impl::Prewarm() {
               resident == asked ? "" : ": the cache has no room for the others, see --cache-bytes");
 }
 
+absl::Status Server::Impl::StartUpdates() {
+  ASSIGN_OR_RETURN(canary_backend, NewBackend(options.device, /*threads=*/1));
+  metrics.params_damaged.Increment(model.log == nullptr ? 0 : model.log->damaged());
+  updates = std::make_unique<ParameterUpdates>(
+      UpdateParts{.store = store.get(),
+                  .cache = cache.get(),
+                  .metrics = &metrics,
+                  .backend = model.backend.get(),
+                  .canary_backend = canary_backend.get(),
+                  .log = model.log.get(),
+                  .base = model.base,
+                  .served = model.served},
+      UpdateOptions{.staging_bytes = options.staging_bytes,
+                    .lease_timeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * options.lease_seconds)),
+                    .max_norm_jump = options.max_norm_jump});
+  if (!ServesOperators(tokens.get(), options.listen)) {
+    spdlog::warn("parameters are not taken: {} is no loopback address and there are no --tokens", options.listen);
+    return absl::OkStatus();
+  }
+  parameters_service = std::make_unique<ParametersService>(
+      ParametersParts{.updates = updates.get(), .metrics = &metrics, .tokens = tokens.get()});
+  return absl::OkStatus();
+}
+
+void Server::Impl::ShowAge() { metrics.params_age.Set(std::chrono::duration<double>(store->age()).count()); }
+
 absl::Status Server::Impl::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   if (options.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -157,6 +201,7 @@ absl::Status Server::Impl::StartGrpc() {
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &grpc_port);
   builder.RegisterService(service.get());
   if (admin != nullptr) builder.RegisterService(admin.get());
+  if (parameters_service != nullptr) builder.RegisterService(parameters_service.get());
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr || grpc_port == 0) {
     return absl::UnavailableError(absl::StrCat(
@@ -182,6 +227,7 @@ void Server::Impl::Drain() {
                  scheduler->running(), options.drain_seconds);
   }
   scheduler->Drain(absl::Now() + absl::Seconds(options.drain_seconds));
+  updates->Stop();
   grpc_server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
 }
 
@@ -190,6 +236,7 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() {
   impl_->ready = false;
   impl_->scheduler->Drain(absl::InfinitePast());
+  impl_->updates->Stop();
   impl_->grpc_server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
 }
 

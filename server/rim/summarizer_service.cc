@@ -39,6 +39,10 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::SummarizeRequest& request,
                                         absl::Time deadline) {
   RETURN_IF_ERROR(CheckRequest(request));
+  if (request.has_min_parameter_version()) {
+    const v1::ParameterVersion& least = request.min_parameter_version();
+    RETURN_IF_ERROR(parts.store->AtLeast(least.epoch(), least.sequence()).status());
+  }
   ASSIGN_OR_RETURN(std::shared_ptr<const Parameters> parameters, ParametersOf(parts, request.parameter_digest()));
   const ClpConfig& clp = parameters->clp();
   const T5Config& config = parameters->config();
@@ -112,13 +116,15 @@ grpc::ServerUnaryReactor* SummarizerService::GetModelInfo(grpc::CallbackServerCo
                                                           const v1::GetModelInfoRequest*,
                                                           v1::GetModelInfoResponse* response) {
   Call call(parts_, "GetModelInfo", *context);
-  DescribeModel(*parts_.store->Current(), parts_.bounds, parts_.limits, response);
-  response->set_server_version(parts_.server_version);
-  response->set_device(parts_.device);
-  response->set_grid_bits_w(parts_.grid.w_bits);
-  response->set_grid_bits_beta(parts_.grid.beta_bits);
+  if (call.allowed().ok()) {
+    DescribeModel(*parts_.store->Current(), parts_.bounds, parts_.limits, response);
+    response->set_server_version(parts_.server_version);
+    response->set_device(parts_.device);
+    response->set_grid_bits_w(parts_.grid.w_bits);
+    response->set_grid_bits_beta(parts_.grid.beta_bits);
+  }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(call.End(absl::OkStatus()));
+  reactor->Finish(call.End(call.allowed()));
   return reactor;
 }
 

@@ -14,6 +14,7 @@
 #include "server/metrics.h"
 #include "server/parameter_store.h"
 #include "server/rim/convert.h"
+#include "server/rim/tokens.h"
 #include "server/scheduler.h"
 #include "server/steering.h"
 #include "trimtab/v1/summarizer.grpc.pb.h"
@@ -26,6 +27,7 @@ struct SummarizerParts {
   const Tokenizer* tokenizer = nullptr;
   Scheduler* scheduler = nullptr;
   Metrics* metrics = nullptr;
+  const Tokens* tokens = nullptr;  // Null: everybody may call.
   SteeringBounds bounds;
   CoefficientGrid grid;
   RequestLimits limits;
@@ -64,7 +66,7 @@ class SummarizerService final
 };
 
 // Validates `request` against what is served now. InvalidArgument with the field at fault; FailedPrecondition when the
-// pinned parameters are not held.
+// pinned parameters are not held or the least ones asked for have not arrived.
 absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::SummarizeRequest& request,
                                         absl::Time deadline);
 

@@ -89,6 +89,28 @@ TEST_F(CliOnlineTest, SeveralWeightingsPrintWhatEachCost) {
   EXPECT_THAT(Summarize({"--weights", "1,0", "--weights", "0.5,0.5", "--alpha", "0.5"}).out, HasSubstr("[hit, mix "));
 }
 
+TEST_F(CliOnlineTest, PublishesListsAndActivates) {
+  TinyOptions trained;
+  trained.seed = 2;
+  const std::string next = folder_.File("next");
+  ASSERT_OK(MakeTinyClp(next, trained));
+  std::filesystem::copy(model() + "/reference.safetensors", next + "/reference.safetensors",
+                        std::filesystem::copy_options::overwrite_existing);
+  const ProcessResult published = Trimtab({"publish", next, "--server", address_});
+  ASSERT_EQ(published.exit_code, 0) << published.err;
+  EXPECT_THAT(published.out, testing::AllOf(HasSubstr("epoch 1, sequence 1"), HasSubstr(address_),
+                                            HasSubstr("committed, in memory only")));
+  EXPECT_THAT(
+      Trimtab({"versions", "--server", address_}).out,
+      testing::AllOf(HasSubstr("  epoch 0  sequence 0"), HasSubstr("* epoch 1  sequence 1"), HasSubstr("lease: ")));
+  const ProcessResult back = Trimtab({"activate", "0", "--server", address_});
+  EXPECT_EQ(back.exit_code, 0) << back.err;
+  EXPECT_THAT(back.out, HasSubstr("* epoch 0  sequence 0"));
+  EXPECT_EQ(Trimtab({"activate", "9", "--server", address_}).exit_code, 1);
+  EXPECT_EQ(Trimtab({"publish", "--server", address_}).exit_code, 1);
+  EXPECT_EQ(Trimtab({"publish", next, "--server", "127.0.0.1"}).exit_code, 1);
+}
+
 TEST_F(CliOnlineTest, OfflineSaysWhatTheServerSays) {
   const std::string file = Write("article.txt", kArticle);
   for (const std::vector<std::string>& flags : {std::vector<std::string>{"--weights", "0.25,0.75"},

@@ -37,6 +37,17 @@ TEST(RichStatusTest, KeepsTheFieldAtFaultAndNamesItOnce) {
   EXPECT_EQ(std::string(nameless.message()), "article: is empty");
 }
 
+TEST(RichStatusTest, ReadsTheReason) {
+  grpc::Status status = WithDetail(grpc::StatusCode::ABORTED, "over", google::rpc::RetryInfo());
+  EXPECT_EQ(ErrorReasonOf(status), "");
+  google::rpc::Status rich;
+  google::rpc::ErrorInfo info;
+  info.set_reason("NOT_BEGUN");
+  rich.add_details()->PackFrom(info);
+  EXPECT_EQ(ErrorReasonOf(grpc::Status(grpc::StatusCode::ABORTED, "over", rich.SerializeAsString())), "NOT_BEGUN");
+  EXPECT_EQ(ErrorReasonOf(grpc::Status(grpc::StatusCode::ABORTED, "over")), "");
+}
+
 TEST(RichStatusTest, ReadsRetryInfoAndSurvivesDetailsThatAreNone) {
   google::rpc::RetryInfo retry;
   retry.mutable_retry_delay()->set_seconds(2);

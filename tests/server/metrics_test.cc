@@ -21,6 +21,7 @@ std::vector<prometheus::MetricFamily> AllFamilies(prometheus::Registry& registry
   metrics.CountRequest("Summarize", "OK", 0.25);
   metrics.SetBuild("1.2.3", "abc");
   metrics.SetParameters(7, "d1");
+  metrics.CountUpdate("OK");
   return registry.Collect();
 }
 
@@ -87,6 +88,12 @@ TEST(MetricsTest, ExportsTheDocumentedSeries) {
                                             "trimtab_mix_duration_seconds",
                                             "trimtab_params_version",
                                             "trimtab_params_info",
+                                            "trimtab_params_age_seconds",
+                                            "trimtab_params_updates_total",
+                                            "trimtab_params_update_bytes_total",
+                                            "trimtab_params_commit_duration_seconds",
+                                            "trimtab_params_damaged_total",
+                                            "trimtab_params_staged_bytes",
                                             "trimtab_build_info",
                                             "trimtab_draft_tokens_accepted_total",
                                             "trimtab_draft_tokens_total"};
@@ -127,6 +134,17 @@ TEST(MetricsTest, CountsCallsByMethodAndCode) {
   EXPECT_THAT(text, HasSubstr("trimtab_requests_total{code=\"OK\",method=\"Summarize\"} 2"));
   EXPECT_THAT(text, HasSubstr("trimtab_requests_total{code=\"CANCELLED\",method=\"Explore\"} 1"));
   EXPECT_THAT(text, HasSubstr("trimtab_request_duration_seconds_count 3"));
+}
+
+TEST(MetricsTest, CountsUpdatesByResult) {
+  prometheus::Registry registry;
+  Metrics metrics(registry);
+  metrics.CountUpdate("OK");
+  metrics.CountUpdate("DATA_LOSS");
+  metrics.CountUpdate("OK");
+  const std::string text = Exposition(registry);
+  EXPECT_THAT(text, HasSubstr("trimtab_params_updates_total{result=\"OK\"} 2"));
+  EXPECT_THAT(text, HasSubstr("trimtab_params_updates_total{result=\"DATA_LOSS\"} 1"));
 }
 
 TEST(MetricsTest, NamesOnlyTheNewestParameters) {

@@ -326,5 +326,52 @@ TEST_F(MixedWeightCacheTest, TheBudgetHoldsUnderRandomLoadOfVersionsOfDifferentS
   EXPECT_EQ(memory_.live, stats.bytes);
 }
 
+TEST_F(MixedWeightCacheTest, MixesTheHotKeysAgainForANewVersionInPlaceOfTheColdOnes) {
+  auto cache = NewCache(4);
+  for (const int key : {1, 1, 1, 2, 2, 3, 4}) MustGet(*cache, key);
+  const auto next = MakeParameters(2);
+  EXPECT_EQ(cache->Remix(*parameters_, next), 2);
+  EXPECT_TRUE(cache->Holds(*next, KeyNumber(1)));
+  EXPECT_TRUE(cache->Holds(*next, KeyNumber(2)));
+  EXPECT_TRUE(Holds(*cache, 1)) << "what is served until the swap stays";
+  EXPECT_TRUE(Holds(*cache, 2));
+  EXPECT_FALSE(Holds(*cache, 3));
+  EXPECT_FALSE(Holds(*cache, 4));
+  EXPECT_LE(memory_.peak, 4 * one_);
+  const auto hit = cache->Acquire(next, KeyNumber(1));
+  ASSERT_TRUE(hit.ok());
+  EXPECT_EQ(hit->outcome, CacheOutcome::kHit);
+}
+
+TEST_F(MixedWeightCacheTest, MixesNothingAgainWhereAllRoomIsInUse) {
+  auto cache = NewCache(2);
+  const MixedWeightLease one = MustGet(*cache, 1), two = MustGet(*cache, 2);
+  EXPECT_EQ(cache->Remix(*parameters_, MakeParameters(2)), 0);
+  EXPECT_LE(memory_.peak, 2 * one_);
+}
+
+TEST_F(MixedWeightCacheTest, MixturesOfAVersionThatIsServedNoMoreGoAsSoonAsTheyMay) {
+  auto cache = NewCache(4);
+  MustGet(*cache, 1);
+  MixedWeightLease pinned = MustGet(*cache, 2);
+  const auto next = MakeParameters(2);
+  cache->KeepOnly(*next);
+  EXPECT_FALSE(Holds(*cache, 1));
+  EXPECT_TRUE(Holds(*cache, 2));
+  EXPECT_EQ(memory_.live, one_);
+  pinned.weights.reset();
+  EXPECT_FALSE(Holds(*cache, 2));
+  EXPECT_EQ(memory_.live, 0);
+  EXPECT_EQ(cache->stats().bytes, 0);
+  // A request that was admitted before the swap may still come.
+  MustGet(*cache, 3);
+  EXPECT_FALSE(Holds(*cache, 3));
+  cache->Prewarm(parameters_, KeyNumber(4));
+  cache->AwaitBackground();
+  EXPECT_FALSE(Holds(*cache, 4));
+  ASSERT_TRUE(cache->Acquire(next, KeyNumber(5)).ok());
+  EXPECT_TRUE(cache->Holds(*next, KeyNumber(5)));
+}
+
 }  // namespace
 }  // namespace trimtab

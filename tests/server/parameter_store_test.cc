@@ -46,5 +46,27 @@ TEST(ParameterStoreTest, ShowsAForeignDigestShortenedAndEscaped) {
   EXPECT_LT(status.message().size(), 300u);
 }
 
+TEST(ParameterStoreTest, ServesWhatWasPublishedLastWhileOldVersionsLiveOnWithTheirUsers) {
+  auto old = MakeParameters(3);
+  const std::weak_ptr<const Parameters> watched = old;
+  ParameterStore store(std::move(old));
+  auto user = store.Current();
+  const auto next = MakeParameters(4);
+  store.Publish(next);
+  EXPECT_EQ(store.Current(), next);
+  EXPECT_FALSE(store.Find("digest3").ok());
+  EXPECT_FALSE(watched.expired());
+  user.reset();
+  EXPECT_TRUE(watched.expired());
+}
+
+TEST(ParameterStoreTest, AnswersOnlyWithAVersionThatIsNewEnough) {
+  const ParameterStore store(MakeParameters(3));  // Epoch 0.
+  EXPECT_TRUE(store.AtLeast(0, 0).ok());
+  EXPECT_TRUE(store.AtLeast(0, 3).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(store.AtLeast(0, 4).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store.AtLeast(1, 0).status()));
+}
+
 }  // namespace
 }  // namespace trimtab

@@ -131,7 +131,8 @@ TEST_F(SchedulerFairnessTest, AFloodKeepsToTheRowsThatOthersCanBearWhileTheyAreA
   StepCosts costs;
   costs.points = {{1, 1.0, 3.0}, {16, 4.0, 12.0}};  // Six rows take twice as long as one.
   ASSERT_EQ(costs.RowsWithin(2.0), 6);
-  Start({.rows = 16}, {.max_queue_length = kPlaces, .deterministic = true, .costs = costs}, /*mixtures=*/3);
+  Start({.rows = 16}, {.max_queue_length = kPlaces, .deterministic = true, .fair_slowdown = 2.0, .costs = costs},
+        /*mixtures=*/3);
   auto other = Submit({.first_token = 1, .tokens = kEndless, .key = 1});
   AwaitRunning(1);
   Flood(kEndless);
@@ -147,7 +148,8 @@ TEST_F(SchedulerFairnessTest, AFloodKeepsToTheRowsThatOthersCanBearWhileTheyAreA
 TEST_F(SchedulerFairnessTest, AFloodAloneFillsTheBatch) {
   StepCosts costs;
   costs.points = {{1, 1.0, 3.0}, {16, 4.0, 12.0}};
-  Start({.rows = 16}, {.max_queue_length = kPlaces, .deterministic = true, .costs = costs}, /*mixtures=*/3);
+  Start({.rows = 16}, {.max_queue_length = kPlaces, .deterministic = true, .fair_slowdown = 2.0, .costs = costs},
+        /*mixtures=*/3);
   Flood(kEndless);
   control_.AllowSteps(3);
   AwaitRunning(16);

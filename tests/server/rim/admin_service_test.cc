@@ -147,13 +147,13 @@ TEST_F(AdminServiceTest, DoesNotStartWithAListItCannotMixButWithOneThatDoesNotFi
   EXPECT_EQ(server_->cache_stats().entries, 2);
 }
 
-TEST(AllowAdminTest, OnLoopbackAddressesOnly) {
+TEST(ServesOperatorsTest, OnLoopbackAddressesOnly) {
   for (const char* address : {"127.0.0.1:1", "127.1.2.3:0", "localhost:50051", "[::1]:50051"}) {
-    EXPECT_TRUE(AllowAdmin(address)) << address;
+    EXPECT_TRUE(ServesOperators(nullptr, address)) << address;
   }
   for (const char* address : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.evil.example:1", "localhost.example:1", ":1",
                               "1.127.0.0:1", "trimtab:50051"}) {
-    EXPECT_FALSE(AllowAdmin(address)) << address;
+    EXPECT_FALSE(ServesOperators(nullptr, address)) << address;
   }
 }
 

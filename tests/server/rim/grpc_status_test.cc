@@ -7,6 +7,7 @@
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
 #include "model/field_error.h"
+#include "server/error_reason.h"
 
 namespace trimtab {
 namespace {
@@ -65,6 +66,7 @@ TEST(GrpcStatusTest, GivesAReasonInOurDomain) {
     absl::Status status;
     std::string reason;
   } kCases[] = {{absl::InvalidArgumentError(""), "INVALID_REQUEST"},
+                {WithReason(absl::FailedPreconditionError(""), kNotBegun), "NOT_BEGUN"},
                 {absl::ResourceExhaustedError(""), "OVERLOADED"},
                 {absl::UnavailableError(""), "DRAINING"},
                 {absl::FailedPreconditionError(""), "PARAMS_VERSION_UNAVAILABLE"},

@@ -92,6 +92,18 @@ TEST(OptionsTest, ReadsEveryFlag) {
                                  "json",
                                  "--log-level",
                                  "debug",
+                                 "--state-dir",
+                                 "state",
+                                 "--keep-versions",
+                                 "4",
+                                 "--staging-bytes",
+                                 "2GiB",
+                                 "--lease-seconds",
+                                 "7.5",
+                                 "--max-norm-jump",
+                                 "0",
+                                 "--tokens",
+                                 "file",
                                  "--no-reflection"})
                               .options;
   EXPECT_EQ(o.listen, "[::1]:0");
@@ -114,6 +126,12 @@ TEST(OptionsTest, ReadsEveryFlag) {
   EXPECT_EQ(o.drain_seconds, 2.5);
   EXPECT_EQ(o.log_format, "json");
   EXPECT_EQ(o.log_level, "debug");
+  EXPECT_EQ(o.state_dir, "state");
+  EXPECT_EQ(o.keep_versions, 4);
+  EXPECT_EQ(o.staging_bytes, int64_t{2} << 30);
+  EXPECT_EQ(o.lease_seconds, 7.5);
+  EXPECT_EQ(o.max_norm_jump, 0.0);
+  EXPECT_EQ(o.tokens, "file");
   EXPECT_FALSE(o.reflection);
 }
 

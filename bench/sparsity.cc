@@ -1,0 +1,146 @@
+// Wire bytes of a sparse delta over those of a whole version in the published BF16 form.
+//
+//   sparsity --from DIR --to DIR                     two checkpoints that a trainer wrote one after the other
+//   sparsity --model DIR [--rate R] [--steps N]      steps simulated on a checkpoint
+//
+// A simulated step moves every float32 master as Adafactor with parameter scaling does without momentum: by the rate
+// times the root mean square of its tensor (at least 1e-3) times an update of unit size, here normal noise. Real
+// updates are correlated over steps and heavier-tailed, so this is a first figure, not the answer. Masters of a BF16
+// checkpoint lie on BF16 values at first, from where small steps round back; so steps are made before any is measured.
+// One JSON object a line.
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "client/publication.h"
+#include "model/checkpoint.h"
+#include "model/published.h"
+#include "model/status_macros.h"
+#include "nlohmann/json.hpp"
+
+namespace trimtab::bench {
+namespace {
+
+struct Setup {
+  std::string model, from, to;
+  double rate = 3e-5;
+  int warm_steps = 200, steps = 5;
+};
+
+constexpr double kLeastScale = 1e-3;
+
+// The float32 masters of every published tensor.
+class Masters {
+ public:
+  static absl::StatusOr<Masters> Of(const Checkpoint& checkpoint) {
+    Masters masters(checkpoint);
+    for (const PublishedTensor& place : PublishedTensors(checkpoint)) {
+      const Tensor& tensor = place.In(checkpoint);
+      std::vector<float>& values = masters.values_.emplace_back(tensor.elements());
+      RETURN_IF_ERROR(ToFloat32(tensor, place.SpecIn(checkpoint).name, values));
+      masters.shapes_.push_back(tensor.shape);
+    }
+    return masters;
+  }
+
+  void Step(double rate) {
+    std::normal_distribution<float> update;
+    for (std::vector<float>& tensor : values_) {
+      double sum = 0.0;
+      for (const float value : tensor) sum += double{value} * value;
+      const double scale = std::max(kLeastScale, std::sqrt(sum / static_cast<double>(tensor.size())));
+      for (float& value : tensor) value -= static_cast<float>(rate * scale) * update(random_);
+    }
+  }
+
+  Checkpoint Published() const {
+    std::vector<Tensor> tensors;
+    for (size_t i = 0; i < values_.size(); ++i) {
+      tensors.push_back({DType::kF32, shapes_[i], std::as_bytes(std::span(values_[i]))});
+    }
+    return RoundPublished(WithPublished(*checkpoint_, tensors, nullptr, {}));
+  }
+
+ private:
+  explicit Masters(const Checkpoint& checkpoint) : checkpoint_(&checkpoint) {}
+
+  const Checkpoint* checkpoint_;
+  std::vector<std::vector<float>> values_;
+  std::vector<std::vector<int64_t>> shapes_;
+  std::mt19937 random_{1};
+};
+
+int64_t ChangedElements(const Checkpoint& before, const Checkpoint& after, int64_t* elements) {
+  int64_t changed = 0;
+  for (const PublishedTensor& place : PublishedTensors(after)) {
+    const auto old_bytes = place.In(before).bytes, new_bytes = place.In(after).bytes;
+    for (size_t i = 0; i < new_bytes.size(); i += 2) {
+      changed += old_bytes[i] != new_bytes[i] || old_bytes[i + 1] != new_bytes[i + 1];
+    }
+    *elements += place.In(after).elements();
+  }
+  return changed;
+}
+
+absl::Status Print(const std::string& steps, double rate, const Checkpoint& before, const Checkpoint& after) {
+  ASSIGN_OR_RETURN(const auto delta, PublishDelta(after, before));
+  ASSIGN_OR_RETURN(const auto whole, PublishWhole(after));
+  int64_t elements = 0;
+  const int64_t changed = ChangedElements(before, after, &elements);
+  const auto part = static_cast<double>(delta->total_bytes()), full = static_cast<double>(whole->total_bytes());
+  nlohmann::ordered_json row = {{"name", "sparsity/delta_over_full"},
+                                {"value", part},
+                                {"unit", "bytes"},
+                                {"baseline", full},
+                                {"ratio", part / full},
+                                {"steps", steps},
+                                {"changed_share", static_cast<double>(changed) / static_cast<double>(elements)}};
+  if (rate > 0) row["rate"] = rate;
+  std::cout << row << std::endl;
+  return absl::OkStatus();
+}
+
+absl::Status Simulate(const Setup& setup) {
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup.model));
+  ASSIGN_OR_RETURN(Masters masters, Masters::Of(checkpoint));
+  for (int step = 0; step < setup.warm_steps; ++step) masters.Step(setup.rate);
+  for (int step = 0; step < setup.steps; ++step) {
+    const Checkpoint before = masters.Published();
+    masters.Step(setup.rate);
+    RETURN_IF_ERROR(Print("simulated", setup.rate, before, masters.Published()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Compare(const Setup& setup) {
+  ASSIGN_OR_RETURN(const Checkpoint from, OpenCheckpoint(setup.from));
+  ASSIGN_OR_RETURN(const Checkpoint to, OpenCheckpoint(setup.to));
+  return Print("real", 0.0, RoundPublished(from), RoundPublished(to));
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Wire bytes of a sparse delta over those of a whole version.");
+  Setup setup;
+  app.add_option("--from", setup.from, "Checkpoint")->type_name("DIR");
+  app.add_option("--to", setup.to, "The one that a trainer wrote after it")->type_name("DIR");
+  app.add_option("--model", setup.model, "Checkpoint to simulate steps on")->type_name("DIR");
+  app.add_option("--rate", setup.rate, "Relative step")->capture_default_str();
+  app.add_option("--warm-steps", setup.warm_steps, "Before the first that is measured")->capture_default_str();
+  app.add_option("--steps", setup.steps, "Measured")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  const absl::Status status = setup.model.empty() ? Compare(setup) : Simulate(setup);
+  if (status.ok()) return 0;
+  std::cerr << status << "\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace trimtab::bench
+
+int main(int argc, char** argv) { return trimtab::bench::Main(argc, argv); }
