@@ -78,6 +78,9 @@ std::vector<Reader> ReadersOf(const EngineRequest& request) {
   return readers;
 }
 
+// Times of max_stall that encoding may take between two steps where many wait for it.
+constexpr double kMostCrowd = 4.0;
+
 // Rows of a step that guesses may fill up to: about what the weights, once read, serve at no further cost.
 constexpr int32_t kRowsWithDrafts = 12;
 
@@ -241,6 +244,9 @@ StepStats ContinuousEngine::Step(std::vector<EngineEvent>* events) {
 // One stage of the encoder, and more while running requests wait no longer for their next token than max_stall says.
 void ContinuousEngine::EncodeAWhile(StepStats* stats, std::vector<EngineEvent>* events) {
   const absl::Time start = absl::Now();
+  const double crowd =
+      static_cast<double>(arrived_.size()) / std::max<double>(1.0, static_cast<double>(decoding_.size()));
+  const absl::Duration limit = options_.max_stall * std::clamp(crowd, 1.0, kMostCrowd) * decode_time_;
   int stages = 0;
   absl::Duration spent;
   do {
@@ -248,7 +254,7 @@ void ContinuousEngine::EncodeAWhile(StepStats* stats, std::vector<EngineEvent>* 
     MoveEncoded(events);
     ++stages;
     spent = absl::Now() - start;
-  } while (encoder_->pending() && !decoding_.empty() && spent + spent / stages <= options_.max_stall * decode_time_);
+  } while (encoder_->pending() && !decoding_.empty() && spent + spent / stages <= limit);
 }
 
 void ContinuousEngine::MoveEncoded(std::vector<EngineEvent>* events) {
