@@ -46,14 +46,16 @@ absl::StatusOr<Tokens> Tokens::Parse(absl::string_view text) {
     ++number;
     line = absl::StripAsciiWhitespace(line);
     if (line.empty() || line[0] == '#') continue;
-    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(' ', 1));
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(line, absl::MaxSplits(absl::ByAnyChar(" \t"), 1));
     const absl::string_view token = absl::StripAsciiWhitespace(parts.second);
     const std::optional<Role> role = RoleNamed(parts.first);
     const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return absl::ascii_isgraph(c); });
     if (!role.has_value() || !visible || token.size() < kMinLength || token.size() > kMaxLength) {
-      return absl::InvalidArgumentError(absl::StrCat("line ", number, " is not ROLE TOKEN; expected infer, publish or "
-                                                     "admin and ", kMinLength, " to ", kMaxLength,
-                                                     " visible characters"));
+      return absl::InvalidArgumentError(absl::StrCat("line ", number,
+                                                     " is not ROLE TOKEN; expected infer, publish or "
+                                                     "admin and ",
+                                                     kMinLength, " to ", kMaxLength, " visible characters"));
     }
     tokens.roles_.emplace_back(HashOf(token), *role);
   }
