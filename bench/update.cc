@@ -217,13 +217,13 @@ void Update::Submit(int number, Phase* phase) {
   const ClpConfig& clp = base_->clp;
   const double w = (number % kWeightings + 0.5) / kWeightings;
   const Weighting weighting = Weighting::Create(clp.mixing, 2, 0.3, {w, 1.0 - w}).value();
-  SummaryRequest request;
-  request.parameters = store_->Current();
-  request.coefficients = Coefficients::From(clp.mixing, weighting, {});
-  request.options.max_new_tokens = request.options.min_new_tokens = setup_.new_tokens;
+  GenerationOptions options;
+  options.max_new_tokens = options.min_new_tokens = setup_.new_tokens;
+  std::vector<int32_t> ids;
   for (int i = 0; i < setup_.input_tokens; ++i) {
-    request.input_ids.push_back(static_cast<int32_t>(3 + (number * 7919u + i * 104729u) % 30000u));
+    ids.push_back(static_cast<int32_t>(3 + (number * 7919u + i * 104729u) % 30000u));
   }
+  SummaryRequest request{std::move(ids), store_->Current(), Coefficients::From(clp.mixing, weighting, {}), options};
   auto last = std::make_shared<Clock::time_point>();
   {
     const std::lock_guard lock(mutex_);

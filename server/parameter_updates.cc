@@ -36,6 +36,7 @@ ParameterUpdates::ParameterUpdates(const UpdateParts& parts, const UpdateOptions
       lease_(parts.log == nullptr ? LeaseName() : parts.log->lease(), options.lease_timeout),
       served_(parts.served),
       highest_sequence_(parts.log == nullptr ? parts.served->clp.sequence : parts.log->highest_sequence()) {
+  parts_.served.reset();  // Lives in served_, and only as long as it is served.
   parts_.cache->KeepOnly(*parts_.store->Current());
 }
 

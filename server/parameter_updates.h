@@ -50,8 +50,7 @@ struct UpdateOptions {
 //
 //   Begin, Add ...   into Staging, by the holder of the lease, on the callers' threads
 //   Commit           on a thread of idle priority: decode, check digests, pack, check soundness, make durable, mix
-//   again
-//                    what is hot, swap, answer. An error anywhere leaves what is served as it is.
+//                    again what is hot, swap, answer. An error anywhere leaves what is served as it is.
 //
 // Thread-safe. Lock order: its lock, then that of a JobThread; callbacks run without it, on any thread.
 class ParameterUpdates {
@@ -132,7 +131,7 @@ class ParameterUpdates {
   absl::StatusOr<std::shared_ptr<const Checkpoint>> OpenVersion(const ParameterVersion& version);
   std::shared_ptr<const Checkpoint> served() const;
 
-  const UpdateParts parts_;
+  UpdateParts parts_;  // Constant after construction.
   const UpdateOptions options_;
   const int64_t staging_bytes_;
 

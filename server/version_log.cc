@@ -205,7 +205,7 @@ bool VersionLog::TryRecover(const Key& key) {
   }
   recovered_ = *opened;
   MutexLock lock(mutex_);
-  kept_[key] = {recovered_->version(), recovered_, false};
+  kept_[key] = {recovered_->version(), /*checked=*/true, /*packed_here=*/false};
   return true;
 }
 
@@ -271,7 +271,9 @@ absl::Status VersionLog::Activate(const ParameterVersion& version) {
   MutexLock lock(mutex_);
   State state = state_;
   state.active = version;
-  return WriteState(state);
+  RETURN_IF_ERROR(WriteState(state));
+  recovered_.reset();
+  return absl::OkStatus();
 }
 
 absl::Status VersionLog::WriteVersion(const Checkpoint& next) const {
@@ -333,7 +335,8 @@ absl::StatusOr<std::shared_ptr<const Checkpoint>> VersionLog::Append(const Check
     return status;
   }
   std::move(remove).Cancel();
-  kept_[key] = {next.version(), stored, !packed.empty()};
+  kept_[key] = {next.version(), /*checked=*/true, /*packed_here=*/!packed.empty()};
+  recovered_.reset();
   Prune();
   return stored;
 }
@@ -353,16 +356,17 @@ void VersionLog::Prune() {
 
 absl::StatusOr<std::shared_ptr<const Checkpoint>> VersionLog::Load(const ParameterVersion& version) {
   const Key key(version.epoch, version.sequence);
+  bool checked = false;
   {
     MutexLock lock(mutex_);
     const auto found = kept_.find(key);
     if (found == kept_.end()) return absl::NotFoundError(absl::StrCat("version ", Name(version), " is not kept"));
-    if (found->second.opened != nullptr) return found->second.opened;
+    checked = found->second.checked;
   }
-  absl::StatusOr<std::shared_ptr<const Checkpoint>> opened = OpenFile(key, /*check_digest=*/true);
+  absl::StatusOr<std::shared_ptr<const Checkpoint>> opened = OpenFile(key, /*check_digest=*/!checked);
   if (!opened.ok()) return absl::DataLossError(absl::StrCat(PathOf(key), ": ", opened.status().message()));
   MutexLock lock(mutex_);
-  kept_[key].opened = *opened;
+  if (const auto found = kept_.find(key); found != kept_.end()) found->second.checked = true;
   return opened;
 }
 

@@ -28,13 +28,13 @@ struct PackedImage {
 
 // The versions a server has acknowledged, on disk, so that they survive the end of the process at any moment:
 //
-//   DIR/state.json                          last lease, highest sequence, which version is served
+//   DIR/state.json                                 last lease, highest sequence, which version is served
 //   DIR/versions/<epoch>-<sequence>.safetensors    published tensors of one version; name and digest in its metadata
 //   DIR/versions/<epoch>-<sequence>.packed         the same in packed form; may be missing
-//   DIR/lock                                held by the one server that uses DIR
+//   DIR/lock                                       held by the one server that uses DIR
 //
 // Files appear whole or not at all (Disk::Replace). A version is complete when its tensors give the digest it states.
-// Thread-safe, but for Append, Activate and Load: one thread at a time calls those.
+// Thread-safe, but for Append and Activate: one thread at a time calls those.
 class VersionLog {
  public:
   struct Options {
@@ -50,8 +50,9 @@ class VersionLog {
                                                           std::shared_ptr<const Checkpoint> base, const Disk* disk);
   ~VersionLog();
 
-  // What to serve at start, and how it was chosen: lines for the log, `damaged` of them about files that were not used.
+  // What to serve at start. REQUIRES: nothing was appended or activated yet.
   const std::shared_ptr<const Checkpoint>& recovered() const { return recovered_; }
+  // How it was chosen: lines for people, `damaged` of them about files that could not be used.
   const std::vector<std::string>& report() const { return report_; }
   int damaged() const { return damaged_; }
 
@@ -86,8 +87,8 @@ class VersionLog {
   using Key = std::pair<uint64_t, uint64_t>;
   struct Kept {
     ParameterVersion version;
-    std::shared_ptr<const Checkpoint> opened;  // Null: not checked yet.
-    bool packed_here = false;                  // This process wrote the packed form.
+    bool checked = false;      // Its digest was found right by this process, or it was written by it.
+    bool packed_here = false;  // This process wrote the packed form.
   };
 
   VersionLog(const Options& options, std::shared_ptr<const Checkpoint> base, const Disk* disk);

@@ -133,6 +133,8 @@ absl::Status Server::Impl::Start() {
                                                      .before_metrics = [this] { ShowAge(); }},
                                                     registry));
   RETURN_IF_ERROR(StartGrpc());
+  model.parameters.reset();  // From now on they live only as long as they are served.
+  model.served.reset();
   SetHealth(true);
   return absl::OkStatus();
 }

@@ -48,7 +48,8 @@ absl::StatusOr<Tokens> Tokens::Parse(absl::string_view text) {
     ++number;
     line = absl::StripAsciiWhitespace(line);
     if (line.empty() || line[0] == '#') continue;
-    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(' ', 1));
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(line, absl::MaxSplits(absl::ByAnyChar(" \t"), 1));
     const absl::string_view token = absl::StripAsciiWhitespace(parts.second);
     const std::optional<Role> role = RoleNamed(parts.first);
     const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return absl::ascii_isgraph(c); });

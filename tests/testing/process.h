@@ -32,6 +32,7 @@ class Process {
   std::string err() const;
   // The first line of its output, without the newline; empty when it ended, or 10 seconds passed, without one.
   std::string FirstLine();
+  pid_t pid() const { return pid_; }
   void Signal(int signal);
   // Waits for its end. -1: ended by a signal.
   int Wait();

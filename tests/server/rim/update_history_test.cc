@@ -9,12 +9,16 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "client/publisher.h"
 #include "gtest/gtest.h"
+#include "tests/server/event.h"
 #include "tests/server/publication.h"
 #include "tests/server/rim/history.h"
 #include "tests/server/rim/server_fixture.h"
 #include "tests/testing/long_form.h"
+#include "tests/testing/process.h"
 
 namespace trimtab {
 namespace {
@@ -26,8 +30,8 @@ const int kClients = Often(6, 32);
 const auto kBetweenCommits = std::chrono::milliseconds(Often(0, 1200));
 constexpr int kStride = 3;  // Every third element moves.
 
-int64_t ResidentBytes() {
-  std::ifstream status("/proc/self/status");
+int64_t ResidentBytes(pid_t process) {
+  std::ifstream status(absl::StrCat("/proc/", process, "/status"));
   for (std::string word; status >> word;) {
     int64_t kilobytes = 0;
     if (word == "VmRSS:" && status >> kilobytes) return kilobytes * 1024;
@@ -35,8 +39,30 @@ int64_t ResidentBytes() {
   return 0;
 }
 
-class UpdateHistoryTest : public ServerFixture {
+// The server is a process of its own, so that its memory can be told from that of the test.
+class UpdateHistoryTest : public testing::Test {
  protected:
+  void SetUp() override {
+    const std::string folder =
+        LongForm() ? TRIMTAB_SOURCE_DIR "/deploy/models/debian-pilot" : directory_.File("checkpoint");
+    if (!LongForm()) {
+      ASSERT_OK(MakeTinyClp(folder));
+    }
+    ASSERT_OK_AND_ASSIGN(Checkpoint opened, OpenCheckpoint(folder));
+    base_ = std::make_shared<const Checkpoint>(std::move(opened));
+    server_ = std::make_unique<Process>(
+        std::vector<std::string>{TRIMTABD, "--model", folder, "--listen", "127.0.0.1:0", "--metrics-listen",
+                                 "127.0.0.1:0", "--state-dir", ram_.path() + "/state", "--max-norm-jump", "0",
+                                 "--threads", "1", "--log-level", "warning", "--cache-bytes", "64MiB"});
+    const std::vector<std::string> words = absl::StrSplit(server_->FirstLine(), ' ');
+    ASSERT_EQ(words.size(), 3u) << server_->err();
+    grpc_address_ = words[1].substr(words[1].find('=') + 1);
+    metrics_address_ = words[2].substr(words[2].find('=') + 1);
+  }
+
+  std::unique_ptr<Stub> NewStub() const {
+    return v1::Summarizer::NewStub(grpc::CreateChannel(grpc_address_, grpc::InsecureChannelCredentials()));
+  }
   CheckpointPtr Next(const Checkpoint& parent, uint64_t sequence) const {
     return NextVersion(parent, 1, sequence, /*bf16=*/true, kStride, base_.get());
   }
@@ -66,12 +92,12 @@ class UpdateHistoryTest : public ServerFixture {
   }
   void WatchReadiness() {
     while (!stop_) {
-      unready_ += HttpGet(server_->metrics_address(), "/readyz").status != 200;
+      unready_ += HttpGet(metrics_address_, "/readyz").status != 200;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
   void PublishAll() {
-    Publisher publisher({server_->grpc_address()}, {});
+    Publisher publisher({grpc_address_}, {});
     CheckpointPtr last = base_;
     Clock::time_point due = Clock::now();
     for (int sequence = 1; sequence <= kCommits; ++sequence) {
@@ -81,13 +107,16 @@ class UpdateHistoryTest : public ServerFixture {
       ASSERT_OK(report);
       ASSERT_TRUE(report->all_ok()) << report->replicas[0].status;
       history_.Acknowledged(sequence);
-      most_resident_ = std::max(most_resident_, ResidentBytes());
+      most_resident_ = std::max(most_resident_, ResidentBytes(server_->pid()));
       last = next;
     }
   }
 
+  TempDir directory_;
   RamFolder ram_;
   CheckpointPtr base_;
+  std::unique_ptr<Process> server_;
+  std::string grpc_address_, metrics_address_;
   History history_;
   std::atomic<bool> stop_ = false;
   std::atomic<int> failed_ = 0, unready_ = 0;
@@ -95,18 +124,11 @@ class UpdateHistoryTest : public ServerFixture {
 };
 
 TEST_F(UpdateHistoryTest, EveryReplyIsThatOfTheVersionItNamesWhileVersionsArrive) {
-  ServerOptions options = Options(LongForm() ? TRIMTAB_SOURCE_DIR "/deploy/models/debian-pilot" : "");
-  options.state_dir = ram_.path() + "/state";
-  options.max_norm_jump = 0;
-  ASSERT_NO_FATAL_FAILURE(Start(options));
-  const std::string folder = LongForm() ? options.model : model_.File("checkpoint");
-  ASSERT_OK_AND_ASSIGN(Checkpoint opened, OpenCheckpoint(folder));
-  base_ = std::make_shared<const Checkpoint>(std::move(opened));
-
   std::vector<std::thread> threads;
   for (int client = 0; client < kClients; ++client) threads.emplace_back([this, client] { RunClient(client); });
   threads.emplace_back([this] { WatchReadiness(); });
-  const int64_t resident = ResidentBytes();
+  EXPECT_TRUE(Eventually([this] { return history_.replies().size() >= 50; }));
+  const int64_t resident = ResidentBytes(server_->pid());
   PublishAll();
   stop_ = true;
   for (std::thread& thread : threads) thread.join();
@@ -128,6 +150,12 @@ TEST_F(UpdateHistoryTest, EveryReplyIsThatOfTheVersionItNamesWhileVersionsArrive
     by_version.erase(sequence);
   }
   for (const auto& [sequence, rest] : by_version) EXPECT_TRUE(rest.empty()) << "version " << sequence;
+  if (LongForm()) {
+    grpc::ClientContext context;
+    v1::GetModelInfoResponse info;
+    ASSERT_TRUE(NewStub()->GetModelInfo(&context, {}, &info).ok());
+    EXPECT_LE(most_resident_, resident + 2 * info.parameter_bytes());
+  }
   std::cout << replies.size() << " replies over " << kCommits << " commits; resident " << resident << " bytes before, "
             << most_resident_ << " at most\n";
 }
