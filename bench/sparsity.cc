@@ -30,10 +30,11 @@ namespace {
 struct Setup {
   std::string model, from, to;
   double rate = 3e-5;
-  int warm_steps = 200, steps = 5;
+  int steps = 5;
 };
 
 constexpr double kLeastScale = 1e-3;
+constexpr float kHalfUnit = 1.0f / 512;  // Of the last place of a BF16 value just below a power of two, relative.
 
 // The float32 masters of every published tensor.
 class Masters {
@@ -44,6 +45,8 @@ class Masters {
       const Tensor& tensor = place.In(checkpoint);
       std::vector<float>& values = masters.values_.emplace_back(tensor.elements());
       RETURN_IF_ERROR(ToFloat32(tensor, place.SpecIn(checkpoint).name, values));
+      std::uniform_real_distribution<float> spread(1 - kHalfUnit, 1 + kHalfUnit);
+      for (float& value : values) value *= spread(masters.random_);
       masters.shapes_.push_back(tensor.shape);
     }
     return masters;
@@ -109,7 +112,6 @@ absl::Status Print(const std::string& steps, double rate, const Checkpoint& befo
 absl::Status Simulate(const Setup& setup) {
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup.model));
   ASSIGN_OR_RETURN(Masters masters, Masters::Of(checkpoint));
-  for (int step = 0; step < setup.warm_steps; ++step) masters.Step(setup.rate);
   for (int step = 0; step < setup.steps; ++step) {
     const Checkpoint before = masters.Published();
     masters.Step(setup.rate);
@@ -131,8 +133,7 @@ int Main(int argc, char** argv) {
   app.add_option("--to", setup.to, "The one that a trainer wrote after it")->type_name("DIR");
   app.add_option("--model", setup.model, "Checkpoint to simulate steps on")->type_name("DIR");
   app.add_option("--rate", setup.rate, "Relative step")->capture_default_str();
-  app.add_option("--warm-steps", setup.warm_steps, "Before the first that is measured")->capture_default_str();
-  app.add_option("--steps", setup.steps, "Measured")->capture_default_str();
+  app.add_option("--steps", setup.steps, "How many")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = setup.model.empty() ? Compare(setup) : Simulate(setup);
   if (status.ok()) return 0;

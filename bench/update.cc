@@ -220,8 +220,9 @@ void Update::Submit(int number, Phase* phase) {
   GenerationOptions options;
   options.max_new_tokens = options.min_new_tokens = setup_.new_tokens;
   std::vector<int32_t> ids;
+  const auto words = static_cast<uint32_t>(base_->config.vocab_size - 3);
   for (int i = 0; i < setup_.input_tokens; ++i) {
-    ids.push_back(static_cast<int32_t>(3 + (number * 7919u + i * 104729u) % 30000u));
+    ids.push_back(static_cast<int32_t>(3 + (number * 7919u + i * 104729u) % words));
   }
   SummaryRequest request{std::move(ids), store_->Current(), Coefficients::From(clp.mixing, weighting, {}), options};
   auto last = std::make_shared<Clock::time_point>();
