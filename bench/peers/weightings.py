@@ -43,7 +43,7 @@ def ours(json_file):
         subprocess.run([ROOT / "build/release/client/trimtab", "make-random", "--shape", "flan-t5-base", "--variant", "attn",
                         "--rewards", "2", "--tokenizer", tokenizer, folder], check=True)
     subprocess.run([ROOT / "build/release/bench/lanes", "--model", folder, "--input-tokens", str(INPUT_TOKENS),
-                    "--json", json_file], check=True, cwd=ROOT)
+                    "--rounds", "1", "--json", json_file], check=True, cwd=ROOT)
     row = json.loads(pathlib.Path(json_file).read_text().splitlines()[0])
     return folder, row["value"]
 

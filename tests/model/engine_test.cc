@@ -157,10 +157,10 @@ TEST_P(EnginePrecisionTest, DraftsChangeTheNumberOfStepsAndNoBit) {
   EXPECT_GT(rejected, 20) << "no guess was wrong: the test shows nothing";
 }
 
-TEST_F(EngineTest, AnArrivingArticleIsEncodedLayerByLayerWhileOthersDecode) {
+TEST_F(EngineTest, AnArrivingArticleIsEncodedInHalvesOfLayersWhileOthersDecode) {
   ASSERT_OK(engine_->Admit(Request(1, 0, 10)));
   std::vector<EngineEvent> events;
-  const int stages = parameters_->config().encoder_layers + parameters_->config().decoder_layers;
+  const int stages = 2 * parameters_->config().encoder_layers + parameters_->config().decoder_layers;
   for (int i = 0; i < stages; ++i) engine_->Step(&events);
   ASSERT_OK(engine_->Admit(Request(2, 1, 50)));
   events.clear();

@@ -366,7 +366,7 @@ TEST_F(MixedWeightCacheTest, MixturesOfAVersionThatIsServedNoMoreGoAsSoonAsTheyM
   // A request that was admitted before the swap may still come.
   MustGet(*cache, 3);
   EXPECT_FALSE(Holds(*cache, 3));
-  cache->Prewarm(parameters_, KeyNumber(4));
+  cache->Prewarm(parameters_, {KeyNumber(4)});
   cache->AwaitBackground();
   EXPECT_FALSE(Holds(*cache, 4));
   ASSERT_TRUE(cache->Acquire(next, KeyNumber(5)).ok());

@@ -1,5 +1,6 @@
 #include "server/rim/admin_service.h"
 
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,7 +8,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/mixed_weights.h"
+#include "server/disk.h"
 #include "server/rim/load_model.h"
+#include "server/rim/tokens.h"
 #include "tests/server/rim/server_fixture.h"
 #include "tests/testing/status_matchers.h"
 
@@ -28,7 +31,8 @@ class AdminServiceTest : public ServerFixture {
   static int64_t RoomForTwo() {
     const TempDir folder;
     EXPECT_OK(MakeTinyClp(folder.File("checkpoint")));
-    const auto model = LoadModel(Options(folder.File("checkpoint")));
+    const Disk disk;
+    const auto model = LoadModel(Options(folder.File("checkpoint")), &disk);
     EXPECT_OK(model);
     return MixedWeights::Bytes(*model->parameters) * 5 / 2;
   }
@@ -145,6 +149,37 @@ TEST_F(AdminServiceTest, DoesNotStartWithAListItCannotMixButWithOneThatDoesNotFi
   options.cache_bytes = RoomForTwo();
   ASSERT_OK_AND_ASSIGN(server_, Server::Start(options));
   EXPECT_EQ(server_->cache_stats().entries, 2);
+}
+
+TEST_F(AdminServiceTest, WithTokensItAsksForTheRoleAdminAndExploringForInfer) {
+  const TempDir folder;
+  const std::string admin = "admin-token-0123456789", infer = "infer-token-0123456789";
+  std::ofstream(folder.File("tokens")) << "admin " << admin << "\ninfer " << infer << "\n";
+  ServerOptions options = Options("");
+  options.tokens = folder.File("tokens");
+  ASSERT_NO_FATAL_FAILURE(StartWith(options));
+  const auto prewarm = [&](const std::string& token) {
+    grpc::ClientContext context;
+    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+    v1::PrewarmResponse reply;
+    return admin_->Prewarm(&context, Weights({0.5}), &reply).error_code();
+  };
+  EXPECT_EQ(prewarm(""), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(prewarm(infer), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(prewarm(admin), grpc::StatusCode::OK);
+  const auto explore = [&](const std::string& token) {
+    grpc::ClientContext context;
+    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+    v1::ExploreRequest request;
+    request.set_article("an article");
+    request.mutable_grid()->set_divisions(1);
+    v1::ExploreResponse message;
+    const auto reader = stub_->Explore(&context, request);
+    while (reader->Read(&message)) continue;
+    return reader->Finish().error_code();
+  };
+  EXPECT_EQ(explore(""), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(explore(infer), grpc::StatusCode::OK);
 }
 
 TEST(ServesOperatorsTest, OnLoopbackAddressesOnly) {
