@@ -79,7 +79,11 @@ grpc::Status ParametersClient::PushOnce(const v1::Begin& begin, const SendChunks
     return stream->Finish();
   }
   request.mutable_commit()->set_digest(begin.version().digest());
-  if (send(*stream, response.begun(), &result->bytes_sent)) stream->WriteLast(request, grpc::WriteOptions());
+  if (send(*stream, response.begun(), &result->bytes_sent)) {
+    stream->WriteLast(request, grpc::WriteOptions());
+  } else {
+    stream->WritesDone();  // What was to be sent broke off: the server ends the stream and keeps what it has.
+  }
   while (stream->Read(&response)) {
     result->version = response.committed().version();
     result->durable = response.committed().durable();

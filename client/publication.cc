@@ -65,9 +65,27 @@ absl::StatusOr<std::unique_ptr<const Publication>> PublishWhole(const Checkpoint
   return publication;
 }
 
+namespace {
+
+absl::Status CheckSameModel(const Checkpoint& next, const Checkpoint& parent,
+                            const std::vector<PublishedTensor>& places) {
+  bool same = PublishedTensors(parent).size() == places.size() && parent.tensors.size() == next.tensors.size();
+  for (const PublishedTensor& place : places) {
+    same = same && parent.tensors[place.tensor].sets.size() == next.tensors[place.tensor].sets.size() &&
+           place.SpecIn(parent).name == place.SpecIn(next).name &&
+           place.SpecIn(parent).shape == place.SpecIn(next).shape;
+  }
+  if (same) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "the parent is another model: its rewards, tensors or shapes differ; expected an earlier version of the same");
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<const Publication>> PublishDelta(const Checkpoint& next, const Checkpoint& parent) {
   auto publication = std::make_unique<Publication>();
   const std::vector<PublishedTensor> places = PublishedTensors(next);
+  RETURN_IF_ERROR(CheckSameModel(next, parent, places));
   publication->deltas.reserve(places.size());
   for (const PublishedTensor& place : places) {
     const Tensor &tensor = place.In(next), &before = place.In(parent);

@@ -112,6 +112,9 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual absl::string_view name() const = 0;
+  // What the bytes of packed matrices depend on beside shape and precision: who kept them for another layout packs
+  // again.
+  virtual std::string layout() const = 0;
 
   // Memory, 64-byte aligned, values unspecified. ResourceExhausted when there is none.
   virtual absl::StatusOr<Buffer> Allocate(int64_t elements) = 0;

@@ -1,5 +1,6 @@
 // The production CPU path: cuts each operation into slices for the thread pool; the loops are in cpu_kernels.cc.
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -13,13 +14,13 @@ namespace {
 // Multiply-adds below which waking another thread costs more than it saves.
 constexpr int64_t kParallelWork = 1 << 16;
 constexpr int64_t kQueryBlock = 12;
-constexpr int64_t kTileBlock = 24;           // Rows of one panel's outputs that wait on the stack for more work.
+constexpr int64_t kTileBlock = 24;  // Rows of one panel's outputs that wait on the stack for more work.
 // Of a mix, for one thread at a time: few enough that results stay in the caches for the product that follows (larger
 // ones go past them), but for int8, which mixes best in long runs and writes little.
 constexpr int64_t kMixedElements = 1 << 15;
 constexpr int64_t kMixedElementsInt8 = 1 << 17;
-constexpr int64_t kFewRows = 12;             // Up to here a product waits for its weights to come from memory.
-constexpr int64_t kSharesOfFewRows = 6;      // Then each thread takes about so many runs of neighbouring panels.
+constexpr int64_t kFewRows = 12;         // Up to here a product waits for its weights to come from memory.
+constexpr int64_t kSharesOfFewRows = 6;  // Then each thread takes about so many runs of neighbouring panels.
 
 // Rows that all panels pass over before the next rows: as many as stay in the second cache beside a panel.
 int64_t RowBlock(const PackedMatrix& w) {
@@ -42,6 +43,7 @@ class CpuBackend final : public Backend {
   CpuBackend(int threads, const CpuKernels& kernels) : kernels_(kernels), pool_(threads), scratch_(threads) {}
 
   absl::string_view name() const override { return "cpu"; }
+  std::string layout() const override { return "cpu/" + kernels_.instruction_set; }  // bfloat16: by vector width.
   absl::StatusOr<Buffer> Allocate(int64_t elements) override { return AllocateHost(elements); }
   int64_t PackedBytes(int64_t out, int64_t in, Precision precision) const override {
     return Panels(out) * PanelBytes(in, precision);

@@ -23,7 +23,7 @@ constexpr hn::RebindToSigned<D> di;
 constexpr hn::RebindToUnsigned<D> du;
 constexpr int64_t kLanes = hn::MaxLanes(d);
 
-// Results of this many bytes go past the caches: they would push out more than they are worth.
+// Results of more than so many bytes go past the caches: they would push out more than they are worth.
 constexpr int64_t kStreamBytes = 256 << 10;
 
 // Two vectors of floats, from or to 2 * kLanes elements: for bfloat16 one vector of words, low and high halves.
@@ -110,7 +110,7 @@ HWY_NOINLINE void MixElements(const T* const* sets_in, const float* coefficients
   std::copy(coefficients_in, coefficients_in + num_sets, coefficients);
   int64_t i = 0;
   const bool aligned = kLanes > 1 && reinterpret_cast<uintptr_t>(out) % (kLanes * 4) == 0;
-  if (aligned && n * static_cast<int64_t>(sizeof(T)) >= kStreamBytes) {
+  if (aligned && n * static_cast<int64_t>(sizeof(T)) > kStreamBytes) {
     for (; i + kPair <= n; i += kPair) {
       PrefetchSets<kSets>(sets, num_sets, i);
       StreamPair(SumAt<kSets>(sets, coefficients, num_sets, i), out + i);

@@ -117,6 +117,7 @@ std::vector<float> Multiply(const float* x, const Operand& w, const float* coeff
 
 class ReferenceBackend final : public Backend {
  public:
+  std::string layout() const override { return "reference"; }
   absl::string_view name() const override { return "reference"; }
   absl::StatusOr<Buffer> Allocate(int64_t elements) override { return AllocateHost(elements); }
 

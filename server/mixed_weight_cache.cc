@@ -150,9 +150,9 @@ struct MixedWeightCache::Impl {
   absl::Status MakeResident(const Job& job, const Coefficients& coefficients, const KeySet& keep);
   absl::StatusOr<bool> Reserve(const Job& job, const Coefficients& coefficients, const KeySet& keep);
   // Mixes `coefficients` in room that was reserved, and adds them as used so often; gives the room back where that
-  // fails or (false) they are there by now.
+  // fails, or (false) where they are there by now or, unless they are `early`, may not stay any more.
   absl::StatusOr<bool> MixReserved(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients,
-                                   int64_t uses);
+                                   int64_t uses, bool early);
   bool EvictFor(int64_t bytes, double worth, const KeySet& keep = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
   void ShowUse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
     metrics->cache_bytes.Set(static_cast<double>(state->bytes));
@@ -220,7 +220,7 @@ absl::Status MixedWeightCache::Impl::MakeResident(const Job& job, const Coeffici
                                                   const KeySet& keep) {
   ASSIGN_OR_RETURN(const bool reserved, Reserve(job, coefficients, keep));
   if (!reserved) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const bool added, MixReserved(job.parameters, coefficients, /*uses=*/1));
+  ASSIGN_OR_RETURN(const bool added, MixReserved(job.parameters, coefficients, /*uses=*/1, /*early=*/false));
   if (!added || !job.promotion) return absl::OkStatus();
   MutexLock lock(state->mutex);
   ++state->stats.promotions;
@@ -252,7 +252,7 @@ absl::StatusOr<bool> MixedWeightCache::Impl::Reserve(const Job& job, const Coeff
 }
 
 absl::StatusOr<bool> MixedWeightCache::Impl::MixReserved(std::shared_ptr<const Parameters> parameters,
-                                                         const Coefficients& coefficients, int64_t uses) {
+                                                         const Coefficients& coefficients, int64_t uses, bool early) {
   const std::string version = VersionOf(*parameters), key = version + coefficients.Key();
   const int64_t bytes = BytesOf(*parameters);
   const absl::Time start = absl::Now();
@@ -261,7 +261,8 @@ absl::StatusOr<bool> MixedWeightCache::Impl::MixReserved(std::shared_ptr<const P
 
   const absl::Status status = mixed.status();
   MutexLock lock(state->mutex);
-  const bool wanted = mixed.ok() && !state->entries.contains(key);  // Else a request came first and had it made.
+  // A request may have come first and had it made, or newer parameters been published.
+  const bool wanted = mixed.ok() && !state->entries.contains(key) && (early || MayStay(*state, version));
   if (wanted) {
     auto entry =
         std::make_shared<Entry>(Entry{key, version, coefficients, *std::move(mixed), bytes, CostOf(coefficients)});
@@ -306,7 +307,7 @@ int MixedWeightCache::Remix(const Parameters& old, std::shared_ptr<const Paramet
   for (const Impl::Hot& key : impl_->HotKeys(VersionOf(old))) {
     if (Holds(*next, key.coefficients)) continue;
     if (!impl_->ReserveRoom(BytesOf(*next), key.worth)) break;
-    mixed += impl_->MixReserved(next, key.coefficients, key.uses).value_or(false);
+    mixed += impl_->MixReserved(next, key.coefficients, key.uses, /*early=*/true).value_or(false);
   }
   return mixed;
 }

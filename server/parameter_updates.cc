@@ -302,7 +302,7 @@ absl::StatusOr<ParameterVersion> ParameterUpdates::Find(absl::string_view digest
 
 // The layout of packed parameters depends on these; count up when it changes.
 std::string ParameterUpdates::PackedKind() const {
-  return absl::StrCat("1/", parts_.backend->name(), "/", PrecisionName(parts_.store->Current()->precision()));
+  return absl::StrCat("1/", parts_.backend->layout(), "/", PrecisionName(parts_.store->Current()->precision()));
 }
 
 // Mapped where the log has it in this form: then no element is read before it is needed.
@@ -310,7 +310,10 @@ absl::StatusOr<std::shared_ptr<const Parameters>> ParameterUpdates::PackAgain(co
   const Precision precision = parts_.store->Current()->precision();
   if (parts_.log != nullptr) {
     const auto packed = parts_.log->LoadPacked(version.version(), PackedKind());
-    if (packed.ok()) return Parameters::FromImage(version, packed->bytes, packed->owner, *parts_.backend, precision);
+    if (packed.ok()) {
+      auto mapped = Parameters::FromImage(version, packed->bytes, packed->owner, *parts_.backend, precision);
+      if (mapped.ok()) return mapped;
+    }
   }
   return Parameters::Create(version, parts_.backend, precision);
 }

@@ -27,8 +27,8 @@ uint64_t LaneOf(const SummaryRequest& request) {
 // Of a request whose length nobody knows yet.
 int32_t ExpectedSteps(const SummaryRequest& request) { return std::max(1, request.options.max_new_tokens / 2); }
 
-// Several lanes count as about for so long after they last were.
-constexpr absl::Duration kContentionMemory = absl::Seconds(2);
+// Several lanes count as about for this long after they last were, up to twice that.
+constexpr absl::Duration kDemandWindow = absl::Seconds(2);
 
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
 
@@ -77,8 +77,9 @@ struct Scheduler::Impl {
   std::unique_ptr<Engine> engine;
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingRequest>> running;
   bool memory_short = false;  // One was refused for memory, of the engine or the cache: none is tried until one leaves.
-  int32_t contended_demand = 0;  // Most that the second lane asked for while several were about; 0: one only.
-  absl::Time contended_until = absl::InfinitePast();
+  // Most that the second lane asked for, in the window that ends then and in the one before; 0: there was one lane.
+  int32_t demand = 0, earlier_demand = 0;
+  absl::Time demand_until = absl::InfinitePast();
   RequestQueue::Work work;
   std::vector<std::pair<uint64_t, absl::Status>> leaving;
   std::vector<Candidate> candidates;
@@ -111,13 +112,15 @@ absl::Status Scheduler::Impl::Check(const PendingRequest& pending) const {
 
 void Scheduler::Impl::Run() {
   while (true) {
+    // The engine may still encode for a request that was cancelled, and hold its weights until that is done.
+    if (engine->idle()) memory_short = false;
     const bool room = engine->free_rows() > 0 && !memory_short;
-    queue->Take(!running.empty(), room, &work);
+    queue->Take(!engine->idle(), room, &work);
     if (work.stop) return;
     for (auto& [request, status] : work.ended) queue->End(std::move(request), std::move(status));
     EndRunning();
     AdmitReady();
-    if (!running.empty()) Step();
+    if (!engine->idle()) Step();
   }
 }
 
@@ -161,12 +164,14 @@ void Scheduler::Impl::AdmitReady() {
 // those who trickle; lanes that ask for alike many rows do not limit each other.
 int32_t Scheduler::Impl::LaneLimit() {
   if (fair_rows == 0) return total_rows;
-  if (work.now > contended_until) contended_demand = 0;
-  if (const int32_t demand = SecondDemand(candidates, loads); demand > 0) {
-    contended_demand = std::max(contended_demand, demand);
-    contended_until = work.now + kContentionMemory;
+  if (work.now > demand_until) {
+    earlier_demand = work.now > demand_until + kDemandWindow ? 0 : demand;
+    demand = 0;
+    demand_until = work.now + kDemandWindow;
   }
-  return contended_demand == 0 ? total_rows : std::max(fair_rows, contended_demand);
+  demand = std::max(demand, SecondDemand(candidates, loads));
+  const int32_t others = std::max(demand, earlier_demand);
+  return others == 0 ? total_rows : std::max(fair_rows, others);
 }
 
 std::vector<ExecutionPath> Scheduler::Impl::PathsOf(const std::vector<size_t>& joined) {
@@ -208,7 +213,7 @@ bool Scheduler::Impl::AdmitOne(PendingRequest* request, ExecutionPath path) {
   if (status.ok()) {
     status = engine->Admit({request->id, request->request.input_ids, request->lease.weights, request->request.options});
   }
-  if ((room_is_pinned || absl::IsResourceExhausted(status)) && !running.empty()) {
+  if ((room_is_pinned || absl::IsResourceExhausted(status)) && !engine->idle()) {
     memory_short = true;
     return false;
   }

@@ -259,19 +259,26 @@ absl::Status VersionLog::WriteState(const State& state) {
   return absl::OkStatus();
 }
 
+absl::Status VersionLog::ChangeState(const State& state) {
+  const State before = state_;
+  const absl::Status status = WriteState(state);
+  if (!status.ok()) WriteState(before).IgnoreError();  // What failed may lie there already.
+  return status;
+}
+
 absl::Status VersionLog::SetLease(const LeaseName& lease) {
   MutexLock lock(mutex_);
   if (lease.epoch < state_.lease.epoch) return absl::AbortedError("a higher lease epoch was granted meanwhile");
   State state = state_;
   state.lease = lease;
-  return WriteState(state);
+  return ChangeState(state);
 }
 
 absl::Status VersionLog::Activate(const ParameterVersion& version) {
   MutexLock lock(mutex_);
   State state = state_;
   state.active = version;
-  RETURN_IF_ERROR(WriteState(state));
+  RETURN_IF_ERROR(ChangeState(state));
   recovered_.reset();
   return absl::OkStatus();
 }
@@ -326,14 +333,10 @@ absl::StatusOr<std::shared_ptr<const Checkpoint>> VersionLog::Append(const Check
   RETURN_IF_ERROR(WriteVersion(next));
   ASSIGN_OR_RETURN(std::shared_ptr<const Checkpoint> stored, OpenFile(key, /*check_digest=*/false));
   MutexLock lock(mutex_);
-  const State before = state_;
   State state = state_;
   state.highest_sequence = next.clp.sequence;
   state.active = next.version();
-  if (absl::Status status = WriteState(state); !status.ok()) {
-    WriteState(before).IgnoreError();  // It may name the new version already.
-    return status;
-  }
+  RETURN_IF_ERROR(ChangeState(state));
   std::move(remove).Cancel();
   kept_[key] = {next.version(), /*checked=*/true, /*packed_here=*/!packed.empty()};
   recovered_.reset();

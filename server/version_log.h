@@ -101,6 +101,8 @@ class VersionLog {
   std::string PathOf(const Key& key) const;
   std::string PackedPathOf(const Key& key) const;
   absl::Status WriteState(const State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Likewise, and where it fails leaves what was there before.
+  absl::Status ChangeState(const State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<const Checkpoint>> OpenFile(const Key& key, bool check_digest) const;
   absl::Status WriteVersion(const Checkpoint& next) const;
   absl::Status WritePacked(const Checkpoint& next, std::span<const std::byte> packed, absl::string_view kind) const;

@@ -34,37 +34,34 @@ absl::Status ExploreCall::Prepare(const grpc::ByteBuffer& bytes) {
   RETURN_IF_ERROR(ParseMessage(bytes, &request));
   ASSIGN_OR_RETURN(plan_, PlanExploration(parts_, request));
   points_.resize(plan_.points.size());
+  for (size_t i = 0; i < points_.size(); ++i) to_submit_.push_back(i);
   return absl::OkStatus();
 }
 
 void ExploreCall::OnPointDone(size_t index, absl::StatusOr<SummaryResult> result) {
   {
+    // One critical section: a pump that sees the last result may finish the call, and this with it.
     MutexLock lock(mutex_);
     done_.emplace_back(index, std::move(result));
+    news_ = true;
+    if (std::exchange(pumping_, true)) return;
   }
-  Notify();
+  Wake(gpr_inf_past(GPR_CLOCK_REALTIME));
 }
 
 void ExploreCall::OnCancel() {
   {
     MutexLock lock(mutex_);
     cancelled_ = true;
+    news_ = true;
+    if (std::exchange(pumping_, true)) return;
   }
-  Notify();
+  Wake(gpr_inf_past(GPR_CLOCK_REALTIME));
 }
 
 void ExploreCall::OnWriteDone(bool ok) {
   if (!ok && status_.ok()) status_ = absl::CancelledError("the caller is gone");
   Pump();
-}
-
-void ExploreCall::Notify() {
-  {
-    MutexLock lock(mutex_);
-    news_ = true;
-    if (std::exchange(pumping_, true)) return;
-  }
-  Wake(gpr_inf_past(GPR_CLOCK_REALTIME));
 }
 
 void ExploreCall::Wake(gpr_timespec at) {
@@ -84,13 +81,13 @@ void ExploreCall::Pump() {
     TakeNews();
     if (status_.ok()) status_ = Feed();
     if (!status_.ok()) {
-      if (ended_ == submitted_) return Finish(call_.End(status_));
+      if (in_flight_ == 0) return Finish(call_.End(status_));
       CancelPoints();
     } else if (StartNextWrite()) {
       return;
     } else if (ended_ == points_.size()) {
       return FinishWithFront();
-    } else if (ended_ == submitted_) {
+    } else if (in_flight_ == 0) {
       return Wake(gpr_time_add(gpr_now(GPR_CLOCK_REALTIME), gpr_time_from_millis(kRetryMillis, GPR_TIMESPAN)));
     }
   } while (!Rest());
@@ -114,9 +111,15 @@ void ExploreCall::TakeNews() {
 
 absl::Status ExploreCall::Settle(size_t index, absl::StatusOr<SummaryResult> result) {
   Point& point = points_[index];
-  point.ended = true;
+  point.id = 0;
+  --in_flight_;
+  if (absl::IsResourceExhausted(result.status()) && accepted_) {  // It gave its place in the queue to another.
+    to_submit_.push_front(index);
+    return absl::OkStatus();
+  }
   ++ended_;
   RETURN_IF_ERROR(result.status());
+  point.input = {};
   parts_.metrics->explore_points.Increment();
   Complete(*parts_.tokenizer, *result, &point.reply);
   v1::ExplorePoint& message = *to_write_.emplace_back().mutable_point();
@@ -140,7 +143,7 @@ absl::Status ExploreCall::Score(Point& point, v1::ExplorePoint* message) {
 
 void ExploreCall::CancelPoints() {
   for (const Point& point : points_) {
-    if (point.id != 0 && !point.ended) parts_.scheduler->Cancel(point.id);
+    if (point.id != 0) parts_.scheduler->Cancel(point.id);
   }
 }
 
@@ -148,9 +151,9 @@ absl::Status ExploreCall::Feed() {
   const auto at_once = static_cast<size_t>(plan_.at_once);
   if (to_write_.size() > at_once) return absl::OkStatus();  // The reader is behind.
   std::vector<Scheduler::Submission> submissions;
-  const size_t end = std::min(points_.size(), ended_ + at_once);
-  for (size_t i = submitted_; i < end; ++i) {
-    ASSIGN_OR_RETURN(Scheduler::Submission submission, SubmissionOf(i));
+  for (const size_t index : to_submit_) {
+    if (in_flight_ + submissions.size() >= at_once) break;
+    ASSIGN_OR_RETURN(Scheduler::Submission submission, SubmissionOf(index));
     submissions.push_back(std::move(submission));
   }
   if (submissions.empty()) return absl::OkStatus();
@@ -158,16 +161,24 @@ absl::Status ExploreCall::Feed() {
   const auto ids = parts_.scheduler->SubmitTogether(std::move(submissions));
   if (absl::IsResourceExhausted(ids.status()) && accepted_) return absl::OkStatus();  // Another time.
   RETURN_IF_ERROR(ids.status());
-  for (const uint64_t id : *ids) points_[submitted_++].id = id;
+  for (const uint64_t id : *ids) {
+    points_[to_submit_.front()].id = id;
+    to_submit_.pop_front();
+    ++in_flight_;
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<Scheduler::Submission> ExploreCall::SubmissionOf(size_t index) {
   const Steering& steering = plan_.points[index].steering;
-  RETURN_IF_ERROR(Read(BuildPrompt(plan_.parameters->clp(), steering.weighting, "")));
-  points_[index].reply = BeginReply(steering, *plan_.parameters, input_);
+  EncoderInputIds& input = points_[index].input;
+  if (input.ids.empty()) {
+    RETURN_IF_ERROR(Read(BuildPrompt(plan_.parameters->clp(), steering.weighting, "")));
+    input = input_;
+  }
+  points_[index].reply = BeginReply(steering, *plan_.parameters, input);
   return Scheduler::Submission{
-      .request = {.input_ids = input_.ids,
+      .request = {.input_ids = input.ids,
                   .parameters = plan_.parameters,
                   .coefficients = steering.coefficients,
                   .options = plan_.options,

@@ -35,8 +35,8 @@ class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
  private:
   struct Point {
-    uint64_t id = 0;  // In the scheduler, 0: not submitted.
-    bool ended = false;
+    uint64_t id = 0;        // In the scheduler; 0: not there.
+    EncoderInputIds input;  // From its first try to be submitted to its end.
     v1::SummarizeResponse reply;
     std::vector<double> objectives;  // Its scores in the order of plan_.objectives.
   };
@@ -45,7 +45,6 @@ class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
   // From the engine thread.
   void OnPointDone(size_t index, absl::StatusOr<SummaryResult> result);
-  void Notify();               // Something happened: wakes the pump if it rests.
   void Wake(gpr_timespec at);  // Runs the pump on a thread of gRPC.
 
   // Moves everything on that can be: takes results, submits, writes, finishes. One thread at a time: who set pumping_,
@@ -74,8 +73,9 @@ class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   // Of the pump.
   ExplorePlan plan_;
   std::vector<Point> points_;
-  size_t submitted_ = 0;   // Of points_.
-  size_t ended_ = 0;       // Of these.
+  std::deque<size_t> to_submit_;  // Points, in their order.
+  size_t in_flight_ = 0;          // Points in the scheduler.
+  size_t ended_ = 0;
   absl::Status status_;    // The first failure: the call ends with it when no point is in the scheduler.
   bool accepted_ = false;  // The first message is written.
   std::deque<v1::ExploreResponse> to_write_;
