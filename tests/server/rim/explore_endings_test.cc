@@ -154,6 +154,32 @@ TEST_F(ExploreEndingsTest, APointThatFindsTheQueueFullIsTriedAgain) {
   for (std::thread& thread : others) thread.join();
 }
 
+TEST_F(ExploreEndingsTest, APointThatGivesItsPlaceToAnotherIsTriedAgain) {
+  const auto at = [](double first) {
+    v1::ExploreRequest request = SlowExploration(1);
+    v1::Steering& steering = *request.mutable_list()->add_steerings();
+    steering.add_weights(first);
+    steering.add_weights(1.0 - first);
+    return request;
+  };
+  ASSERT_NO_FATAL_FAILURE(StartSlow(/*rows=*/1, /*queue=*/2));
+  const auto running = InBackground(at(1.0));
+  ASSERT_TRUE(BecomesTrue("trimtab_requests_running", 1));
+  const auto waiting = InBackground(at(1.0));
+  ASSERT_TRUE(BecomesTrue("trimtab_requests_waiting", 1));
+  v1::ExploreRequest short_one = at(1.0);
+  short_one.mutable_options()->set_min_new_tokens(0);
+  short_one.mutable_options()->set_max_new_tokens(1);
+  const auto explored = InBackground(short_one);
+  ASSERT_TRUE(BecomesTrue("trimtab_requests_waiting", 2));
+  const auto newcomer = InBackground(at(0.0));  // Takes the place of the youngest of the lane that waits most.
+  ASSERT_TRUE(BecomesTrue("trimtab_requests_rejected_total{reason=\"displaced\"}", 1));
+  for (const auto* call : {&running, &waiting, &newcomer}) (*call)->context.TryCancel();
+  EXPECT_TRUE(Eventually([&] { return explored->done.load(); }));
+  EXPECT_TRUE(explored->reply.status.ok()) << explored->reply.status.error_message();
+  EXPECT_EQ(explored->reply.points.size(), 1u);
+}
+
 TEST_F(ExploreEndingsTest, AReaderThatDoesNotReadHoldsUpNobody) {
   ASSERT_NO_FATAL_FAILURE(Start(Options("")));
   v1::ExploreRequest request = GridRequest("one article at many weightings", 63);

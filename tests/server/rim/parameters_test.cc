@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "client/endpoints.h"
+#include "client/publication.h"
 #include "client/publisher.h"
 #include "client/summarizer_client.h"
 #include "google/rpc/error_details.pb.h"
@@ -384,6 +385,24 @@ TEST_F(CutTest, APublisherThatLostTheAnswerFindsThatItsVersionStands) {
   EXPECT_EQ(result.version.digest(), next->digest);
   EXPECT_TRUE(result.durable);
   EXPECT_EQ(Metric("trimtab_params_updates_total{result=\"OK\"}"), 1);
+}
+
+TEST(PublicationTest, ADeltaAgainstAnotherModelIsRefused) {
+  const TempDir folder;
+  TinyOptions options;
+  ASSERT_OK(MakeTinyClp(folder.File("two"), options));
+  options.num_rewards = 3;
+  ASSERT_OK(MakeTinyClp(folder.File("three"), options));
+  options.num_rewards = 2;
+  options.d_ff = 32;
+  ASSERT_OK(MakeTinyClp(folder.File("wide"), options));
+  ASSERT_OK_AND_ASSIGN(const Checkpoint two, OpenCheckpoint(folder.File("two")));
+  ASSERT_OK_AND_ASSIGN(const Checkpoint three, OpenCheckpoint(folder.File("three")));
+  ASSERT_OK_AND_ASSIGN(const Checkpoint wide, OpenCheckpoint(folder.File("wide")));
+  EXPECT_THAT(PublishDelta(three, two), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(PublishDelta(two, three), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(PublishDelta(wide, two), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_TRUE(PublishDelta(two, two).ok());
 }
 
 TEST(EndpointsTest, AreAllAddressesOfAName) {
