@@ -7,6 +7,7 @@
 #include <future>
 #include <iostream>
 #include <memory>
+#include <random>
 #include <semaphore>
 #include <string>
 #include <thread>
@@ -32,7 +33,7 @@ using Clock = std::chrono::steady_clock;
 struct Setup {
   std::string model = "deploy/models/debian-pilot", json, precision = "float32";
   double fair_slowdown = SchedulerOptions().fair_slowdown;
-  int threads = 2, outstanding = 64, others = 9, requests = 50, pause_ms = 200;
+  int threads = 2, outstanding = 64, others = 9, requests = 40, pause_ms = 1000;
   int input_tokens = 64, new_tokens = 32, rows = 32;
 };
 
@@ -72,12 +73,12 @@ class Fairness {
 
   absl::Status Run(Report* report) {
     std::vector<double> alone, flooded;
-    for (int other = 1; other <= setup_.others; ++other) alone.push_back(P99(Trickle(other)));
+    for (int other = 1; other <= setup_.others; ++other) alone.push_back(P99(Trickle(other, 0)));
     StartFlood();
     std::vector<std::thread> callers;
     flooded.resize(setup_.others);
     for (int other = 1; other <= setup_.others; ++other) {
-      callers.emplace_back([this, other, &flooded] { flooded[other - 1] = P99(Trickle(other)); });
+      callers.emplace_back([this, other, &flooded] { flooded[other - 1] = P99(Trickle(other, setup_.pause_ms)); });
     }
     for (std::thread& caller : callers) caller.join();
     StopFlood();
@@ -106,8 +107,11 @@ class Fairness {
     std::cerr << "fairness: " << status << "\n";
   }
 
-  // Seconds of one request after the other, the first of which warms up.
-  std::vector<double> Trickle(int n) {
+  // Seconds of one request after the other, the first of which warms up. Pauses are random, half as long to one and a
+  // half times as long as said, so that those who trickle do not march in step.
+  std::vector<double> Trickle(int n, int pause_ms) {
+    std::minstd_rand random(n);
+    std::uniform_real_distribution<double> share(0.5, 1.5);
     std::vector<double> seconds;
     for (int i = 0; i <= setup_.requests; ++i) {
       const auto done = std::make_shared<std::promise<void>>();
@@ -119,7 +123,7 @@ class Fairness {
                           }});
       done->get_future().wait();
       if (i > 0) seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
-      std::this_thread::sleep_for(std::chrono::milliseconds(setup_.pause_ms));
+      std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(pause_ms * share(random)));
     }
     return seconds;
   }
@@ -195,7 +199,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--others", setup.others, "Weightings that trickle")->check(CLI::Range(1, 31))->capture_default_str();
   app.add_option("--requests", setup.requests, "Of each of them")->check(CLI::Range(1, 100000))->capture_default_str();
-  app.add_option("--pause-ms", setup.pause_ms, "Between two of them")
+  app.add_option("--pause-ms", setup.pause_ms, "Between two of them, on average")
       ->check(CLI::Range(0, 10000))
       ->capture_default_str();
   app.add_option("--input-tokens", setup.input_tokens)->check(CLI::Range(1, 16384))->capture_default_str();

@@ -79,7 +79,7 @@ std::vector<Reader> ReadersOf(const EngineRequest& request) {
 }
 
 // Times of max_stall that encoding may take between two steps where many wait for it.
-constexpr double kMostCrowd = 4.0;
+constexpr double kMostCrowd = 10.0;
 
 // Rows of a step that guesses may fill up to: about what the weights, once read, serve at no further cost.
 constexpr int32_t kRowsWithDrafts = 12;

@@ -22,7 +22,7 @@ struct EngineOptions {
   int32_t max_encode_tokens = 1024;  // Tokens of one encoder pass, at least max_input_tokens: bounds a stall.
   // Encoding between two decode steps, in times of the last one: how much arrivals may slow down what runs. A decode
   // step beside an encoder layer costs the reading of all weights, so fewer of them leave more for the encoder.
-  // Where more wait to be encoded than decode, so many times more, up to four times.
+  // Where more wait to be encoded than decode, so many times more, up to ten times.
   double max_stall = 1.5;
   int32_t max_draft_tokens = 0;  // Guesses per request and step (drafter.h); 0: none. The text is the same with any.
 };
