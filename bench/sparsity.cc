@@ -7,7 +7,6 @@
 // times the root mean square of its tensor (at least 1e-3) times an update of unit size, here normal noise. Real
 // updates are correlated over steps and heavier-tailed, so this is a first figure, not the answer. Masters of a BF16
 // checkpoint lie on BF16 values at first, from where small steps round back; so steps are made before any is measured.
-// One JSON object a line.
 #include <algorithm>
 #include <cmath>
 #include <iostream>
@@ -18,11 +17,11 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "bench/report.h"
 #include "client/publication.h"
 #include "model/checkpoint.h"
 #include "model/published.h"
 #include "model/status_macros.h"
-#include "nlohmann/json.hpp"
 
 namespace trimtab::bench {
 namespace {
@@ -91,39 +90,39 @@ int64_t ChangedElements(const Checkpoint& before, const Checkpoint& after, int64
   return changed;
 }
 
-absl::Status Print(const std::string& steps, double rate, const Checkpoint& before, const Checkpoint& after) {
+absl::Status Add(const std::string& steps, double rate, const Checkpoint& before, const Checkpoint& after,
+                 Report* report) {
   ASSIGN_OR_RETURN(const auto delta, PublishDelta(after, before));
   ASSIGN_OR_RETURN(const auto whole, PublishWhole(after));
   int64_t elements = 0;
   const int64_t changed = ChangedElements(before, after, &elements);
   const auto part = static_cast<double>(delta->total_bytes()), full = static_cast<double>(whole->total_bytes());
-  nlohmann::ordered_json row = {{"name", "sparsity/delta_over_full"},
-                                {"value", part},
-                                {"unit", "bytes"},
-                                {"baseline", full},
-                                {"ratio", part / full},
-                                {"steps", steps},
-                                {"changed_share", static_cast<double>(changed) / static_cast<double>(elements)}};
-  if (rate > 0) row["rate"] = rate;
-  std::cout << row << std::endl;
+  report->Add({.name = "sparsity/delta_over_full/" + steps,
+               .value = part,
+               .unit = "bytes",
+               .baseline = "whole version in BF16",
+               .ratio = part / full,
+               .details = {{"full_bytes", full},
+                           {"changed_share", static_cast<double>(changed) / static_cast<double>(elements)},
+                           {"rate", rate}}});
   return absl::OkStatus();
 }
 
-absl::Status Simulate(const Setup& setup) {
+absl::Status Simulate(const Setup& setup, Report* report) {
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup.model));
   ASSIGN_OR_RETURN(Masters masters, Masters::Of(checkpoint));
   for (int step = 0; step < setup.steps; ++step) {
     const Checkpoint before = masters.Published();
     masters.Step(setup.rate);
-    RETURN_IF_ERROR(Print("simulated", setup.rate, before, masters.Published()));
+    RETURN_IF_ERROR(Add("simulated", setup.rate, before, masters.Published(), report));
   }
   return absl::OkStatus();
 }
 
-absl::Status Compare(const Setup& setup) {
+absl::Status Compare(const Setup& setup, Report* report) {
   ASSIGN_OR_RETURN(const Checkpoint from, OpenCheckpoint(setup.from));
   ASSIGN_OR_RETURN(const Checkpoint to, OpenCheckpoint(setup.to));
-  return Print("real", 0.0, RoundPublished(from), RoundPublished(to));
+  return Add("real", 0.0, RoundPublished(from), RoundPublished(to), report);
 }
 
 int Main(int argc, char** argv) {
@@ -134,8 +133,11 @@ int Main(int argc, char** argv) {
   app.add_option("--model", setup.model, "Checkpoint to simulate steps on")->type_name("DIR");
   app.add_option("--rate", setup.rate, "Relative step")->capture_default_str();
   app.add_option("--steps", setup.steps, "How many")->capture_default_str();
+  std::string json;
+  app.add_option("--json", json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = setup.model.empty() ? Compare(setup) : Simulate(setup);
+  Report report(json);
+  const absl::Status status = setup.model.empty() ? Compare(setup, &report) : Simulate(setup, &report);
   if (status.ok()) return 0;
   std::cerr << status << "\n";
   return 1;

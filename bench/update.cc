@@ -1,11 +1,11 @@
 // New parameters into a loaded server: what they cost the requests that run, and how often they may come.
 //
-//   update --model DIR [--precision NAME] [--threads N] [--seconds N] [--load SHARE] [--state DIR]
+//   update --model DIR [--precision NAME] [--threads N] [--seconds N] [--load SHARE] [--state DIR] [--json FILE]
 //
 // A scheduler answers requests that arrive at random at a share of what it can do at most. In turns, in one run:
 // without updates, with a whole BF16 version every 10 s, every 5 s, and one after the other. A thread stands for gRPC's
-// and puts the chunks into the staging area; commits run as in the server. One JSON object a line; times are between
-// two tokens of one request.
+// and puts the chunks into the staging area; commits run as in the server. Times are between two tokens of one
+// request.
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +25,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "bench/report.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/checksum.h"
@@ -32,7 +33,6 @@
 #include "model/published.h"
 #include "model/status_macros.h"
 #include "model/step_costs.h"
-#include "nlohmann/json.hpp"
 #include "prometheus/registry.h"
 #include "server/mixed_weight_cache.h"
 #include "server/parameter_updates.h"
@@ -131,7 +131,7 @@ class Update {
   }
 
   absl::Status Load();
-  absl::Status Run();
+  absl::Status Run(Report* report);
 
  private:
   absl::Status StartServing(Precision precision);
@@ -140,7 +140,7 @@ class Update {
   Phase RunPhase(double rate, double update_every);
   void PublishUntil(Clock::time_point end, double every, Phase* phase);
   absl::Status PublishOne();
-  void Print(const std::string& row, const Phase& with, const Phase& without) const;
+  void Add(const std::string& row, const Phase& with, const Phase& without, Report* report) const;
 
   const Setup setup_;
   std::string folder_;
@@ -265,7 +265,10 @@ double Update::Capacity() {
 absl::Status Update::PublishOne() {
   const Sent& next = sent_[sequence_ % sent_.size()];
   ++sequence_;
-  const Manifest manifest{{1, sequence_, next.digest}, store_->Current()->version().digest, next.manifest};
+  Manifest manifest;
+  manifest.version = {1, sequence_, next.digest};
+  manifest.expected_parent = store_->Current()->version().digest;
+  manifest.tensors = next.manifest;
   ASSIGN_OR_RETURN(const auto begun, updates_->Begin(manifest, {"bench", 1}));
   for (const Sent::Piece& piece : next.pieces) {
     RETURN_IF_ERROR(updates_->Add(begun.ticket, piece.tensor, piece.offset, piece.bytes, piece.checksum));
@@ -311,43 +314,45 @@ Phase Update::RunPhase(double rate, double update_every) {
   return phase;
 }
 
-void Update::Print(const std::string& row, const Phase& with, const Phase& without) const {
+void Update::Add(const std::string& row, const Phase& with, const Phase& without, Report* report) const {
   const double p99 = Percentile(with.gaps, 0.99), base = Percentile(without.gaps, 0.99);
-  std::cout << nlohmann::ordered_json{{"name", absl::StrCat("update/", setup_.name, row, "/token_p99")},
-                                      {"value", p99},
-                                      {"unit", "s"},
-                                      {"baseline", base},
-                                      {"ratio", p99 / base},
-                                      {"p50", Percentile(with.gaps, 0.5)},
-                                      {"p50_baseline", Percentile(without.gaps, 0.5)},
-                                      {"updates", with.updates},
-                                      {"update_seconds", Percentile(with.update_seconds, 0.5)}}
-            << "\n"
-            << nlohmann::ordered_json{{"name", absl::StrCat("update/", setup_.name, row, "/failed")},
-                                      {"value", with.failed + with.failed_updates},
-                                      {"unit", "requests and updates"},
-                                      {"baseline", without.failed},
-                                      {"requests", with.requests}}
-            << std::endl;
+  report->Add({.name = absl::StrCat("update/", setup_.name, row, "/token_p99"),
+               .value = 1e3 * p99,
+               .unit = "ms",
+               .baseline = "no updates",
+               .ratio = p99 / base,
+               .details = {{"p99_without_ms", 1e3 * base},
+                           {"p50_ms", 1e3 * Percentile(with.gaps, 0.5)},
+                           {"p50_without_ms", 1e3 * Percentile(without.gaps, 0.5)},
+                           {"updates", with.updates},
+                           {"update_s", Percentile(with.update_seconds, 0.5)}}});
+  report->Add({.name = absl::StrCat("update/", setup_.name, row, "/failed"),
+               .value = static_cast<double>(with.failed + with.failed_updates),
+               .unit = "requests and updates",
+               .baseline = "requests",
+               .ratio = static_cast<double>(with.failed) / std::max<double>(1.0, static_cast<double>(with.requests)),
+               .details = {{"requests", with.requests}, {"failed_without", without.failed}}});
 }
 
-absl::Status Update::Run() {
+absl::Status Update::Run(Report* report) {
   const double rate = setup_.load * Capacity();
   RETURN_IF_ERROR(PublishOne());  // The form of what is served is BF16 from now on.
   const Phase without = RunPhase(rate, -1);
-  Print("", RunPhase(rate, 10), without);
-  Print("/every5s", RunPhase(rate, 5), without);
+  Add("", RunPhase(rate, 10), without, report);
+  Add("/every5s", RunPhase(rate, 5), without, report);
   const Phase flood = RunPhase(rate, 0);
-  Print("/flood", flood, without);
-  std::cout << nlohmann::ordered_json{{"name", absl::StrCat("update/", setup_.name, "/max_rate")},
-                                      {"value", flood.updates / setup_.seconds * 60},
-                                      {"unit", "updates/min"}}
-            << std::endl;
+  Add("/flood", flood, without, report);
+  report->Add({.name = absl::StrCat("update/", setup_.name, "/max_rate"),
+               .value = flood.updates / setup_.seconds * 60,
+               .unit = "updates/min",
+               .baseline = "one every 5 s",
+               .ratio = flood.updates / setup_.seconds * 5});
   return absl::OkStatus();
 }
 
 int Main(int argc, char** argv) {
   CLI::App app("What new parameters cost the requests that run.");
+  std::string json;
   Setup setup;
   app.add_option("--model", setup.model, "CLP checkpoint with two rewards")->required();
   app.add_option("--name", setup.name, "Of the model, in the names of rows")->capture_default_str();
@@ -357,10 +362,12 @@ int Main(int argc, char** argv) {
   app.add_option("--seconds", setup.seconds, "Of each phase")->capture_default_str();
   app.add_option("--load", setup.load, "Share of what the engine can do")->capture_default_str();
   app.add_option("--state", setup.state, "Folder of the versions, best in memory")->capture_default_str();
+  app.add_option("--json", json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
+  Report report(json);
   Update update(setup);
   absl::Status status = update.Load();
-  if (status.ok()) status = update.Run();
+  if (status.ok()) status = update.Run(&report);
   if (status.ok()) return 0;
   std::cerr << status << "\n";
   return 1;
