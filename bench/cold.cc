@@ -98,11 +98,11 @@ class Serving {
     std::condition_variable done;
     double seconds = -1;
     Submit(weighting, input_tokens, 32, {.on_token = nullptr, .on_done = [&](absl::StatusOr<SummaryResult> result) {
-                                          std::lock_guard lock(mutex);
-                                          if (!result.ok()) std::cerr << result.status() << "\n";
-                                          seconds = result.ok() ? absl::ToDoubleSeconds(result->times.first_token) : 0;
-                                          done.notify_all();
-                                        }});
+                                           std::lock_guard lock(mutex);
+                                           if (!result.ok()) std::cerr << result.status() << "\n";
+                                           seconds = result.ok() ? absl::ToDoubleSeconds(result->times.first_token) : 0;
+                                           done.notify_all();
+                                         }});
     std::unique_lock lock(mutex);
     done.wait(lock, [&] { return seconds >= 0; });
     return seconds;

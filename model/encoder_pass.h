@@ -43,7 +43,8 @@ class EncoderPass {
 
   int32_t tokens() const { return static_cast<int32_t>(ids_.size()); }
   bool done() const { return stage_ == stages_; }
-  // One stage: the attention or the feed-forward half of an encoder layer, or the cross-attention keys and values of one decoder layer. REQUIRES: !done().
+  // One stage: the attention or the feed-forward half of an encoder layer, or the cross-attention keys and values of
+  // one decoder layer. REQUIRES: !done().
   void Advance();
 
   // The encoder's output (tokens, d_model), valid until `activations` is used again. REQUIRES: done().
