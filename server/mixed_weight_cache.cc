@@ -62,7 +62,6 @@ struct State {
   bool closed ABSL_GUARDED_BY(mutex) = false;
   absl::flat_hash_map<std::string, std::shared_ptr<Entry>> entries ABSL_GUARDED_BY(mutex);
   std::set<std::shared_ptr<Entry>, LessWorth> idle ABSL_GUARDED_BY(mutex);  // Unpinned.
-  int64_t idle_bytes ABSL_GUARDED_BY(mutex) = 0;
   int64_t bytes ABSL_GUARDED_BY(mutex) = 0;  // Resident, and reserved by the job under way.
   double evicted_worth ABSL_GUARDED_BY(mutex) = 0.0;
   std::string only_version ABSL_GUARDED_BY(mutex);  // All others go when they are not in use; empty: all may stay.
@@ -108,7 +107,6 @@ void Unpin(State& state, std::shared_ptr<Entry> entry) {
     return;
   }
   entry->worth = state.evicted_worth + static_cast<double>(entry->uses) * entry->cost;
-  state.idle_bytes += entry->bytes;
   state.idle.insert(std::move(entry));
 }
 
@@ -116,7 +114,6 @@ void Pin(State& state, const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS
   ++entry->uses;
   if (entry->pins++ > 0) return;
   state.idle.erase(entry);
-  state.idle_bytes -= entry->bytes;
 }
 
 // Wraps one pin that `entry` already counts.
@@ -180,7 +177,6 @@ bool MixedWeightCache::Impl::EvictFor(int64_t bytes, double worth, const KeySet&
   for (const std::shared_ptr<Entry>& victim : victims) {
     state->idle.erase(victim);
     state->evicted_worth = victim->worth;
-    state->idle_bytes -= victim->bytes;
     state->bytes -= victim->bytes;
     state->entries.erase(victim->key);
     ++state->stats.evictions;
@@ -269,7 +265,6 @@ absl::StatusOr<bool> MixedWeightCache::Impl::MixReserved(std::shared_ptr<const P
     entry->uses = uses;
     entry->made = true;
     entry->worth = state->evicted_worth + static_cast<double>(uses) * entry->cost;
-    state->idle_bytes += bytes;
     state->idle.insert(entry);
     state->entries.emplace(key, std::move(entry));
   } else {
@@ -320,7 +315,6 @@ void MixedWeightCache::Impl::KeepOnly(const std::string& version) {
       ++next;
       continue;
     }
-    state->idle_bytes -= (*next)->bytes;
     state->bytes -= (*next)->bytes;
     state->entries.erase((*next)->key);
     next = state->idle.erase(next);
