@@ -86,34 +86,29 @@ TEST(ExpandGridTest, LeavesOutWeightsBeyondTheOperatorsBounds) {
   EXPECT_EQ(FieldOf(Expand({.divisions = 1, .alphas = {}}, Rewards(2), bounds).status()), "grid") << "none is left";
 }
 
+void ExpectRefused(const WeightingGrid& grid, absl::string_view field, const ClpConfig& clp = Rewards(2)) {
+  const absl::Status status = Expand(grid, clp).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << field << ": " << status;
+  EXPECT_EQ(FieldOf(status), field) << status;
+}
+
 TEST(ExpandGridTest, RefusesByName) {
   ClpConfig fixed = Rewards(2);
   fixed.mixing = {MixingKind::kFixed, 0.1};
-  const struct {
-    WeightingGrid grid;
-    const char* field;
-    ClpConfig clp = Rewards(2);
-  } kCases[] = {
-      {{.divisions = 0, .alphas = {}}, "grid.divisions"},
-      {{.divisions = -7, .alphas = {}}, "grid.divisions"},
-      {{.divisions = 65, .alphas = {}}, "grid.divisions"},
-      {{.divisions = 1, .alphas = std::vector<double>(33, 0.5)}, "grid.alphas"},
-      {{.divisions = 1, .alphas = {0.5, 0.001}}, "grid.alphas[1]"},
-      {{.divisions = 1, .alphas = {std::nan("")}}, "grid.alphas[0]"},
-      {{.divisions = 1, .alphas = {}, .alpha_sweep = 1}, "grid.alpha_sweep"},
-      {{.divisions = 1, .alphas = {}, .alpha_sweep = -1}, "grid.alpha_sweep"},
-      {{.divisions = 1, .alphas = {}, .alpha_sweep = 33}, "grid.alpha_sweep"},
-      {{.divisions = 1, .alphas = {}, .alpha_sweep = 2}, "grid.alpha_sweep", fixed},
-      {{.divisions = 1, .alphas = {}}, "grid", Rewards(0)},
-      {{.divisions = 64, .alphas = {0.1, 0.2, 0.3, 0.4}}, "grid"},  // 65 * 4.
-      {{.divisions = 22, .alphas = {}}, "grid", Rewards(3)},        // 276.
-      {{.divisions = 64, .alphas = {}}, "grid", Rewards(16)},       // More than 10^15.
-  };
-  for (const auto& c : kCases) {
-    const absl::Status status = Expand(c.grid, c.clp).status();
-    EXPECT_TRUE(absl::IsInvalidArgument(status)) << c.field << ": " << status;
-    EXPECT_EQ(FieldOf(status), c.field) << status;
-  }
+  ExpectRefused({.divisions = 0, .alphas = {}}, "grid.divisions");
+  ExpectRefused({.divisions = -7, .alphas = {}}, "grid.divisions");
+  ExpectRefused({.divisions = 65, .alphas = {}}, "grid.divisions");
+  ExpectRefused({.divisions = 1, .alphas = std::vector<double>(33, 0.5)}, "grid.alphas");
+  ExpectRefused({.divisions = 1, .alphas = {0.5, 0.001}}, "grid.alphas[1]");
+  ExpectRefused({.divisions = 1, .alphas = {std::nan("")}}, "grid.alphas[0]");
+  ExpectRefused({.divisions = 1, .alphas = {}, .alpha_sweep = 1}, "grid.alpha_sweep");
+  ExpectRefused({.divisions = 1, .alphas = {}, .alpha_sweep = -1}, "grid.alpha_sweep");
+  ExpectRefused({.divisions = 1, .alphas = {}, .alpha_sweep = 33}, "grid.alpha_sweep");
+  ExpectRefused({.divisions = 1, .alphas = {}, .alpha_sweep = 2}, "grid.alpha_sweep", fixed);
+  ExpectRefused({.divisions = 1, .alphas = {}}, "grid", Rewards(0));
+  ExpectRefused({.divisions = 64, .alphas = {0.1, 0.2, 0.3, 0.4}}, "grid");  // 65 * 4.
+  ExpectRefused({.divisions = 22, .alphas = {}}, "grid", Rewards(3));        // 276.
+  ExpectRefused({.divisions = 64, .alphas = {}}, "grid", Rewards(16));       // More than 10^15.
 }
 
 TEST(ExpandGridTest, TakesExactlyTheLimit) {
