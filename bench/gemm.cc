@@ -13,6 +13,7 @@
 #include "bench/models.h"
 #include "bench/report.h"
 #include "kernels/backend.h"
+#include "kernels/row_stride.h"
 #if TRIMTAB_BENCH_OPENBLAS
 #include <cblas.h>
 extern "C" void openblas_set_num_threads(int);
@@ -130,8 +131,8 @@ class Ratios {
 void MeasureShape(Backend& backend, const Setup& setup, const Shape& shape, Ratios* ratios) {
   constexpr int kRounds = 7;
   const double operations = Operations(setup, shape);
-  std::vector<float> x = Random(setup.rows * shape.in), y(setup.rows * shape.out);
-  const Rows in{x.data(), setup.rows, shape.in}, out{y.data(), setup.rows, shape.out};
+  std::vector<float> x = Random(setup.rows * RowStride(shape.in)), y(setup.rows * RowStride(shape.out));
+  const Rows in{x.data(), setup.rows, RowStride(shape.in)}, out{y.data(), setup.rows, RowStride(shape.out)};
   for (Precision precision : {Precision::kFloat32, Precision::kBfloat16, Precision::kInt8}) {
     Packed packed(backend, shape, precision);
     std::vector<double> rates, peaks, shares;

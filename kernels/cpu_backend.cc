@@ -347,7 +347,7 @@ class CpuBackend final : public Backend {
     const int64_t n = sequence.length, dim = args.head_dim, column = int64_t{head} * dim;
     float* keys = Grow(scratch.keys, Panels(n) * kPanel * dim);
     float* values = Grow(scratch.values, Panels(dim) * kPanel * n);
-    float* scores = Grow(scratch.scores, kQueryBlock * n);
+    float* scores = Grow(scratch.scores, kQueryBlock * RowStride(n));
     for (int64_t p = 0; p < Panels(n); ++p) {
       PackPanel(args.k.row(sequence.begin + p * kPanel) + column, args.k.stride, std::min(kPanel, n - p * kPanel), dim,
                 keys + p * kPanel * dim);
@@ -356,7 +356,7 @@ class CpuBackend final : public Backend {
     const float* bias = HeadBias(sequence.bias, head);
     for (int64_t i = 0; i < n; i += kQueryBlock) {
       const int64_t rows = std::min(kQueryBlock, n - i);
-      const Rows block{scores, rows, n};
+      const Rows block{scores, rows, RowStride(n)};
       FloatProduct({args.q.row(sequence.begin + i) + column, rows, args.q.stride}, dim, keys, n, block);
       for (int64_t r = 0; r < rows; ++r) {
         if (bias != nullptr) kernels_.vector.add_bias(bias, sequence.bias.reach, i + r, n, block.row(r));

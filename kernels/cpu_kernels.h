@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/row_stride.h"
 
 namespace trimtab {
 
@@ -46,7 +47,8 @@ struct QuantizedRows {
   std::byte* row(int64_t r) const { return data + r * stride; }
 };
 
-inline int64_t QuantizedStride(int64_t depth) { return (depth * 2 + 63) / 64 * 64; }
+// Room for 16 bits an element; as RowStride, which is in floats.
+inline int64_t QuantizedStride(int64_t depth) { return RowStride((depth + 1) / 2) * 4; }
 
 struct ProductKernels {
   // y[r][0, columns) = or += x[r] . panel, for each row r of y; columns <= 32. x rows have `depth` elements.

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "absl/time/clock.h"
+#include "kernels/row_stride.h"
 #include "model/status_macros.h"
 
 namespace trimtab {
@@ -51,25 +52,26 @@ absl::StatusOr<Activations> Activations::Create(const T5Config& config, int64_t 
   a.d_model_ = config.d_model;
   a.inner_ = config.inner();
   a.d_ff_ = config.d_ff;
-  ASSIGN_OR_RETURN(a.buffer_, backend->Allocate(max_rows * (2 * a.d_model_ + 4 * a.inner_ + a.d_ff_)));
+  const int64_t wide = RowStride(a.d_model_) + RowStride(a.inner_) + RowStride(a.d_ff_);
+  ASSIGN_OR_RETURN(a.buffer_, backend->Allocate(max_rows * (a.d_model_ + 3 * a.inner_ + wide)));
   return a;
 }
 
 Activations::View Activations::Take(int64_t rows) {
   float* next = buffer_.data();
-  auto take = [&](int64_t width) {
-    Rows view{next, rows, width};
-    next += max_rows_ * width;
+  auto take = [&](int64_t stride) {
+    Rows view{next, rows, stride};
+    next += max_rows_ * stride;
     return view;
   };
   View view;
   view.hidden = take(d_model_);
-  view.normed = take(d_model_);
+  view.normed = take(RowStride(d_model_));
   view.q = take(inner_);
   view.k = take(inner_);
   view.v = take(inner_);
-  view.attended = take(inner_);
-  view.inner = take(d_ff_);
+  view.attended = take(RowStride(inner_));
+  view.inner = take(RowStride(d_ff_));
   return view;
 }
 

@@ -37,8 +37,8 @@ class Activations {
   // Views of the first `rows` rows.
   struct View {
     Rows hidden;    // (rows, d_model): the residual stream.
-    Rows normed;    // (rows, d_model)
-    Rows q, k, v;   // (rows, inner)
+    Rows normed;    // (rows, d_model), RowStride apart, as are all that products read.
+    Rows q, k, v;   // (rows, inner), without gaps.
     Rows attended;  // (rows, inner)
     Rows inner;     // (rows, d_ff): the feed-forward layer's.
   };

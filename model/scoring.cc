@@ -7,10 +7,10 @@
 namespace trimtab {
 namespace {
 
-// Appends what the backend holds to host memory.
-void Append(Backend* backend, Rows rows, std::vector<float>* out) {
-  const float* data = backend->OnHost(rows.data, rows.count * rows.stride);
-  out->insert(out->end(), data, data + rows.count * rows.stride);
+// Appends the first `width` elements of each row that the backend holds to host memory.
+void Append(Backend* backend, Rows rows, int64_t width, std::vector<float>* out) {
+  const Rows host{backend->OnHost(rows.data, rows.count * rows.stride), rows.count, rows.stride};
+  for (int64_t i = 0; i < host.count; ++i) out->insert(out->end(), host.row(i), host.row(i) + width);
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weigh
   std::vector<float> logits;
   for (size_t t = 0; t < decoder_ids.size(); ++t) {
     const DecoderRow row{&weights.weights(), decoder_ids[t], static_cast<int32_t>(t), 0, cross.get()};
-    Append(backend, decoder->Step({&row, 1}), &logits);
+    Append(backend, decoder->Step({&row, 1}), config.vocab_size, &logits);
   }
   return logits;
 }
@@ -48,7 +48,7 @@ absl::StatusOr<std::vector<float>> EncoderOutput(const MixedWeights& weights, st
   EncoderPass pass(math, {&input, 1}, &activations);
   while (!pass.done()) pass.Advance();
   std::vector<float> output;
-  Append(backend, pass.output(), &output);
+  Append(backend, pass.output(), config.d_model, &output);
   return output;
 }
 
