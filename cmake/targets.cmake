@@ -6,9 +6,10 @@ endif()
 # What all our targets share. Link `trimtab_options` privately; generated code does not, so it is free of our warnings.
 add_library(trimtab_options INTERFACE)
 target_include_directories(trimtab_options INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_options(trimtab_options INTERFACE -Wall -Wextra -Werror)
+target_compile_options(trimtab_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror>
+                       $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  target_compile_options(trimtab_options INTERFACE -Wno-restrict)  # GCC 12 sees overlaps in std::string that are none.
+  target_compile_options(trimtab_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)  # GCC 12 sees overlaps in std::string that are none.
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(trimtab_options INTERFACE -Wthread-safety -Werror=thread-safety)

@@ -1,13 +1,15 @@
 // The arithmetic that T5 and CLP need, behind one interface with a body per device.
 //
-// All pointers are addresses in the backend's own memory (host memory for "reference" and "cpu"). Matrices of
-// activations are row-major float32 with an explicit row stride in elements. Accumulation is always float32.
+// All pointers are addresses in the backend's own memory (host memory for "reference" and "cpu") unless they say
+// otherwise; spans and what they view are the host's. Matrices of activations are row-major float32 with an explicit
+// row stride in elements. Accumulation is always float32.
 //
 // Batch invariance: every output element is computed by the same additions in the same order whatever the number
 // of rows, of products in one call and of threads, so a request gets the same bits alone and in any batch.
 //
-// Thread-safety: Mix, Pack and the size queries may be called from any thread at any time. All other operations
-// belong to one engine thread at a time.
+// Thread-safety: Mix, MixMatrix, Pack, Upload, Download, Allocate and the size queries may be called from any thread at
+// any time and are done when they return. All other operations belong to one engine thread at a time; a device may
+// still be at work on them when they return, in their order, until OnHost.
 #ifndef TRIMTAB_KERNELS_BACKEND_H_
 #define TRIMTAB_KERNELS_BACKEND_H_
 
@@ -118,11 +120,16 @@ class Backend {
 
   // Memory, 64-byte aligned, values unspecified. ResourceExhausted when there is none.
   virtual absl::StatusOr<Buffer> Allocate(int64_t elements) = 0;
+  // Whether the host can follow the backend's pointers.
+  virtual bool on_host() const { return true; }
+  // From host memory to the backend's, and back what Pack, Mix, MixMatrix and Upload wrote.
+  virtual void Upload(const void* host, int64_t bytes, std::byte* to) const;
+  virtual void Download(const std::byte* from, int64_t bytes, void* host) const;
 
   // Bytes of the packed form of an (out, in) matrix, padding and scales included; a multiple of 4.
   virtual int64_t PackedBytes(int64_t out, int64_t in, Precision precision) const = 0;
-  // Packs row-major `w` (out, in) into `packed` (PackedBytes, 64-byte aligned). In float32 and bfloat16 this only moves
-  // (and rounds) elements and pads with zeros, so that matrices mix in packed form.
+  // Packs row-major `w` (out, in), in host memory, into `packed` (PackedBytes, 64-byte aligned). In float32 and
+  // bfloat16 this only moves (and rounds) elements and pads with zeros, so that matrices mix in packed form.
   virtual void Pack(const float* w, int64_t out, int64_t in, Precision precision, std::byte* packed) const = 0;
 
   // out[i] = sum_j coefficients[j] * sets[j][i] in one pass over memory (paper eq. 3). A set whose coefficient is 0
@@ -157,6 +164,7 @@ class Backend {
 
   // Copies row i (`dim` elements) to destinations[i]: how new keys and values reach their slots.
   virtual void Scatter(Rows rows, int64_t dim, std::span<float* const> destinations) = 0;
+  // `source` may be host memory, which has been read when this returns.
   virtual void Copy(const float* source, int64_t n, float* destination) = 0;
   // The same values where the host can read and write them: in place for host backends, else a staging copy that the
   // next call overwrites.
@@ -178,7 +186,8 @@ std::unique_ptr<Backend> NewCpuBackend(int threads, absl::string_view instructio
 // "AVX2", "SSE4", ...
 std::vector<std::string> CpuInstructionSets();
 
-// "reference" or "cpu". InvalidArgument for any other name.
+// "reference", "cpu", "cuda" or "cuda:N" (kernels/cuda/cuda_backend.h says how that fails), or "auto": the first GPU if
+// there is one, else "cpu". InvalidArgument for any other name.
 absl::StatusOr<std::unique_ptr<Backend>> NewBackend(absl::string_view name, int threads);
 
 }  // namespace trimtab

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 namespace trimtab {
@@ -10,10 +11,10 @@ namespace trimtab {
 // Owns floats in one backend's memory. Move-only; frees on destruction, from any thread.
 class Buffer {
  public:
-  using Free = void (*)(float* data, int64_t elements);
+  using Free = std::function<void(float* data, int64_t elements)>;
 
   Buffer() = default;
-  Buffer(float* data, int64_t elements, Free free) : data_(data), elements_(elements), free_(free) {}
+  Buffer(float* data, int64_t elements, Free free) : data_(data), elements_(elements), free_(std::move(free)) {}
   Buffer(Buffer&& other) noexcept { *this = std::move(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
@@ -36,7 +37,7 @@ class Buffer {
  private:
   float* data_ = nullptr;
   int64_t elements_ = 0;
-  Free free_ = nullptr;
+  Free free_;
 };
 
 }  // namespace trimtab

@@ -1,5 +1,6 @@
 #include "model/decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "model/status_macros.h"
@@ -38,16 +39,17 @@ void Decoder::GroupLanes(std::span<const DecoderRow> rows) {
   const Rows coefficients{coefficients_.data(), static_cast<int64_t>(rows.size()), kMaxSets};
   lanes_.clear();
   ids_.clear();
+  coefficient_values_.assign(rows.size() * kMaxSets, 0.0f);
   for (const DecoderRow& row : rows) {
     if (lanes_.empty() || lanes_.back().weights != row.weights) {
       lanes_.push_back({row.weights, static_cast<int64_t>(ids_.size()), 0});
     }
     const std::vector<float>& c = row.weights->coefficients;
-    math_.backend()->Copy(c.data(), static_cast<int64_t>(c.size()),
-                          coefficients.row(lanes_.back().begin + lanes_.back().count));
+    std::copy(c.begin(), c.end(), coefficient_values_.begin() + static_cast<int64_t>(ids_.size()) * kMaxSets);
     ++lanes_.back().count;
     ids_.push_back(row.token);
   }
+  math_.backend()->Copy(coefficient_values_.data(), coefficients.count * kMaxSets, coefficients.data);
   batch_ = {lanes_, coefficients};
 }
 

@@ -39,7 +39,9 @@ class Decoder {
         slots_(slots),
         activations_(std::move(activations)),
         logits_(std::move(logits)),
-        coefficients_(std::move(coefficients)) {}
+        coefficients_(std::move(coefficients)) {
+    coefficient_values_.reserve(coefficients_.elements());
+  }
 
   void GroupLanes(std::span<const DecoderRow> rows);
   void SelfAttention(std::span<const DecoderRow> rows, int32_t layer);
@@ -50,7 +52,8 @@ class Decoder {
   KvSlots* const slots_;
   Activations activations_;
   Buffer logits_;
-  Buffer coefficients_;  // (max_rows, kMaxSets)
+  Buffer coefficients_;                    // (max_rows, kMaxSets)
+  std::vector<float> coefficient_values_;  // The same, on the host.
   Activations::View a_;
   LaneBatch batch_;
   std::vector<Lane> lanes_;

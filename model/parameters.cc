@@ -50,7 +50,7 @@ void ToBackendForm(const TensorSpec& spec, const T5Config& config, Precision pre
   } else if (spec.name == kDecoderFinalNorm) {
     for (float& value : values) value *= config.logit_scale;
   }
-  std::copy(values.begin(), values.end(), reinterpret_cast<float*>(out));
+  backend.Upload(values.data(), static_cast<int64_t>(values.size()) * 4, out);
 }
 
 // With an output layer of its own, made from the embedding where the two are tied.
@@ -92,16 +92,29 @@ absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::Create(const Check
 absl::StatusOr<std::shared_ptr<const Parameters>> Parameters::FromImage(const Checkpoint& checkpoint,
                                                                         std::span<const std::byte> image,
                                                                         std::shared_ptr<const void> owner,
-                                                                        const Backend& backend, Precision precision) {
+                                                                        Backend* backend, Precision precision) {
   std::shared_ptr<Parameters> parameters(new Parameters(checkpoint, precision));
-  RETURN_IF_ERROR(parameters->Plan(WithOutputLayer(checkpoint.tensors), backend));
+  RETURN_IF_ERROR(parameters->Plan(WithOutputLayer(checkpoint.tensors), *backend));
   if (static_cast<int64_t>(image.size()) != parameters->bytes_) {
     return absl::InvalidArgumentError(
         absl::StrCat("the packed form has ", image.size(), " bytes; expected ", parameters->bytes_));
   }
-  parameters->owner_ = std::move(owner);
-  parameters->Place(image.data());
+  if (backend->on_host()) {
+    parameters->owner_ = std::move(owner);
+    parameters->Place(image.data());
+    return parameters;
+  }
+  ASSIGN_OR_RETURN(parameters->buffer_, backend->Allocate(parameters->bytes_ / 4));
+  backend->Upload(image.data(), parameters->bytes_, parameters->buffer_.raw());
+  parameters->Place(parameters->buffer_.raw());
   return parameters;
+}
+
+std::span<const std::byte> Parameters::Image(const Backend& backend, std::vector<std::byte>* copy) const {
+  if (backend.on_host()) return {image_, static_cast<size_t>(bytes_)};
+  copy->resize(bytes_);
+  backend.Download(image_, bytes_, copy->data());
+  return *copy;
 }
 
 absl::Status Parameters::Plan(const std::vector<ModelTensor>& tensors, const Backend& backend) {

@@ -42,14 +42,14 @@ class Parameters {
                                                                   Precision precision = Precision::kFloat32);
 
   // The same from the packed form of an earlier Create, which `owner` keeps alive: nothing is read, widened or copied,
-  // so this takes no time and no memory. InvalidArgument unless `image` has the size that `checkpoint` makes it.
-  // REQUIRES: `image` is image() of the same version, backend and precision, 64-byte aligned.
+  // so this takes no time and no memory; a device is sent it. InvalidArgument unless `image` has the size that
+  // `checkpoint` makes it. REQUIRES: `image` is Image() of the same version, backend and precision, 64-byte aligned.
   static absl::StatusOr<std::shared_ptr<const Parameters>> FromImage(const Checkpoint& checkpoint,
                                                                      std::span<const std::byte> image,
                                                                      std::shared_ptr<const void> owner,
-                                                                     const Backend& backend, Precision precision);
-  // Everything packed, as FromImage takes it.
-  std::span<const std::byte> image() const { return {image_, static_cast<size_t>(bytes_)}; }
+                                                                     Backend* backend, Precision precision);
+  // Everything packed, as FromImage takes it, in host memory: fetched into `copy` where the backend's is another.
+  std::span<const std::byte> Image(const Backend& backend, std::vector<std::byte>* copy) const;
 
   const T5Config& config() const { return config_; }
   const ClpConfig& clp() const { return clp_; }

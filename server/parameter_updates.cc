@@ -230,7 +230,8 @@ absl::StatusOr<ParameterUpdates::Outcome> ParameterUpdates::Admit(Staging& stagi
   if (parts_.log == nullptr) {
     source = std::make_shared<const Checkpoint>(std::move(received));
   } else {
-    ASSIGN_OR_RETURN(source, parts_.log->Append(received, next->image(), PackedKind()));
+    std::vector<std::byte> copy;
+    ASSIGN_OR_RETURN(source, parts_.log->Append(received, next->Image(*parts_.backend, &copy), PackedKind()));
   }
   parts_.cache->Remix(*parts_.store->Current(), next);
   Serve(std::move(source), next);
@@ -311,7 +312,7 @@ absl::StatusOr<std::shared_ptr<const Parameters>> ParameterUpdates::PackAgain(co
   if (parts_.log != nullptr) {
     const auto packed = parts_.log->LoadPacked(version.version(), PackedKind());
     if (packed.ok()) {
-      auto mapped = Parameters::FromImage(version, packed->bytes, packed->owner, *parts_.backend, precision);
+      auto mapped = Parameters::FromImage(version, packed->bytes, packed->owner, parts_.backend, precision);
       if (mapped.ok()) return mapped;
     }
   }

@@ -180,7 +180,7 @@ void AddOfflineFlags(CLI::App& app, SummarizeFlags& f) {
   add("--model", f.engine.model, "DIR", "Checkpoint folder");
   add("--input", f.input, "FILE",
       "Articles as JSON lines {\"id\", \"document\"}, - for standard input; else --article");
-  add("--device", f.engine.device, "NAME", "cpu or reference")->check(CLI::IsMember({"cpu", "reference"}));
+  add("--device", f.engine.device, "NAME", "cpu, cuda:N, auto or reference");
   add("--draft-tokens", f.engine.draft_tokens, "N", "Tokens guessed from the article per step; changes only the speed")
       ->check(CLI::Range(0, 11));
   add("--precision", f.engine.precision, "NAME", "float32, bfloat16 or int8")

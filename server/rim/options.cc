@@ -124,8 +124,12 @@ class Flags {
   void AddModel() {
     group_ = "Model";
     Add("model", o_.model, "DIR", "Checkpoint folder: a CLP checkpoint or a plain Hugging Face T5. Required");
-    Add("device", o_.device, "NAME", "cpu, or reference (plain loops, slow: for comparing)")
-        ->check(CLI::IsMember({"cpu", "reference"}));
+    Add("device", o_.device, "NAME",
+        "cpu, cuda:N (GPU N), auto (the first GPU if any), or reference (slow, to compare)")
+        ->check([](const std::string& name) -> std::string {
+          const bool known = name == "cpu" || name == "auto" || name == "reference" || name == "cuda";
+          return known || name.starts_with("cuda:") ? "" : name + " is not cpu, cuda, cuda:N, auto or reference";
+        });
     Add("precision", o_.precision, "NAME",
         "Of weight matrices: float32, bfloat16 (half the memory) or int8 (a quarter)")
         ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));

@@ -20,7 +20,8 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:50051";
   // HOST:PORT of /metrics, /livez, /readyz and /version; port 0 takes a free one.
   std::string metrics_listen = "127.0.0.1:9090";
-  // "cpu" (vectorised), or "reference" (plain loops, slow: for comparing).
+  // "cpu" (vectorised), "cuda" or "cuda:N" (a GPU), "auto" (the first GPU if there is one, else "cpu"), or "reference"
+  // (plain loops, slow: for comparing).
   std::string device = "cpu";
   // What weight matrices are kept and multiplied in: float32, bfloat16 (half the memory) or int8 (a quarter).
   std::string precision = "float32";

@@ -11,6 +11,7 @@
 
 #include "gtest/gtest.h"
 #include "model/scoring.h"
+#include "tests/testing/devices.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -68,7 +69,7 @@ class EngineTest : public testing::Test {
   }
 
   TempDir folder_;
-  std::unique_ptr<Backend> backend_ = NewCpuBackend(2);
+  std::unique_ptr<Backend> backend_ = NewBackend(TestDevice(), 2).value();
   std::shared_ptr<const Parameters> parameters_;
   std::vector<std::shared_ptr<const MixedWeights>> mixtures_;
   std::unique_ptr<Engine> engine_;

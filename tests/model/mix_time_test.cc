@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "model/engine.h"
 #include "model/scoring.h"
+#include "tests/testing/devices.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -119,7 +120,7 @@ TEST_P(MixTimeTest, OverTheBasisAMixtureTakesNoMatrices) {
 INSTANTIATE_TEST_SUITE_P(All, MixTimeTest,
                          testing::Combine(testing::Values("full", "attn", "logit"),
                                           testing::Values(Precision::kFloat32, Precision::kBfloat16, Precision::kInt8),
-                                          testing::Values("cpu", "reference")));
+                                          testing::ValuesIn(TestDevices())));
 
 }  // namespace
 }  // namespace trimtab

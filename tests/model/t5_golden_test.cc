@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "model/engine.h"
 #include "model/scoring.h"
+#include "tests/testing/devices.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -158,7 +159,7 @@ TEST_P(T5GoldenTest, BeamSearchIsIdentical) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, T5GoldenTest,
-                         testing::Combine(testing::ValuesIn(Architectures()), testing::Values("reference", "cpu")),
+                         testing::Combine(testing::ValuesIn(Architectures()), testing::ValuesIn(TestDevices())),
                          [](const auto& info) { return std::get<0>(info.param) + "_" + std::get<1>(info.param); });
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "google/rpc/status.pb.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "tests/server/event.h"
+#include "tests/testing/devices.h"
 #include "tests/testing/status_matchers.h"
 
 namespace trimtab {
@@ -114,6 +115,7 @@ ServerOptions ServerFixture::Options(const std::string& model) {
   options.model = model;
   options.listen = "127.0.0.1:0";
   options.metrics_listen = "127.0.0.1:0";
+  options.device = TestDevice();
   options.threads = 1;
   options.drain_accept_seconds = 0;
   options.drain_seconds = 0;

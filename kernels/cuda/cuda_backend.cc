@@ -1,0 +1,274 @@
+// The Backend on a GPU: says which kernels run on which stream and where their tables lie; the kernels are in the .cu
+// files.
+#include "kernels/cuda/cuda_backend.h"
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "kernels/cuda/attention.h"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/device_memory.h"
+#include "kernels/cuda/layout.h"
+#include "kernels/cuda/mix.h"
+#include "kernels/cuda/product.h"
+#include "kernels/cuda/rows.h"
+#include "kernels/cuda/staging.h"
+
+namespace trimtab {
+namespace {
+
+constexpr int64_t kStagedItems = 4096;                 // Of a table, at a time.
+constexpr int64_t kPreparedBytes = int64_t{20} << 20;  // Of activations made ready for a product, at a time.
+constexpr int64_t kPackedElements = int64_t{1} << 20;  // Of a matrix on its way to be packed, at a time.
+
+cudaStream_t NewStream() {
+  cudaStream_t stream;
+  cuda::Check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
+  return stream;
+}
+
+Rows Slice(Rows rows, int64_t begin, int64_t count) { return {rows.row(begin), count, rows.stride}; }
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(int device) : device_(device) {
+    Use();
+    engine_ = NewStream();
+    side_ = NewStream();
+    memory_ = std::make_shared<cuda::DeviceMemory>(device, engine_);
+  }
+
+  absl::Status Init() {
+    absl::StatusOr<std::unique_ptr<cuda::Staging>> staging = cuda::Staging::Create(*memory_, engine_);
+    if (!staging.ok()) return staging.status();
+    staging_ = *std::move(staging);
+    for (auto& [buffer, elements] : {std::pair{&prepared_, kPreparedBytes / 4}, {&unpacked_, kPackedElements}}) {
+      absl::StatusOr<Buffer> allocated = Allocate(elements);
+      if (!allocated.ok()) return allocated.status();
+      *buffer = *std::move(allocated);
+    }
+    return absl::OkStatus();
+  }
+
+  ~CudaBackend() override {
+    Use();
+    cuda::Check(cudaStreamSynchronize(engine_), "waiting for the engine's stream");
+    memory_->Close();
+    staging_.reset();
+    cuda::Check(cudaFreeHost(host_), "freeing page-locked memory");
+    cuda::Check(cudaStreamDestroy(engine_), "ending a stream");
+    cuda::Check(cudaStreamDestroy(side_), "ending a stream");
+  }
+
+  absl::string_view name() const override { return "cuda"; }
+  std::string layout() const override { return "cuda/lines"; }
+  bool on_host() const override { return false; }
+  absl::StatusOr<Buffer> Allocate(int64_t elements) override { return memory_->Allocate(elements); }
+
+  int64_t PackedBytes(int64_t out, int64_t in, Precision precision) const override {
+    return cuda::ShapeOf(out, in, precision).bytes();
+  }
+
+  // --- on the side stream, from any thread; done when they return ---
+
+  void Upload(const void* host, int64_t bytes, std::byte* to) const override {
+    OnSide([&] { cuda::Check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, side_), "uploading"); });
+  }
+
+  void Download(const std::byte* from, int64_t bytes, void* host) const override {
+    OnSide([&] { cuda::Check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, side_), "downloading"); });
+  }
+
+  void Pack(const float* w, int64_t out, int64_t in, Precision precision, std::byte* packed) const override {
+    OnSide([&] {
+      const int64_t most = std::max<int64_t>(1, kPackedElements / in);
+      for (int64_t first = 0; first < out; first += most) {
+        const int64_t rows = std::min(most, out - first);
+        cuda::Check(cudaMemcpyAsync(unpacked_.data(), w + first * in, rows * in * 4, cudaMemcpyHostToDevice, side_),
+                    "uploading a matrix");
+        cuda::PackRows(unpacked_.data(), first, rows, out, in, precision, packed, side_);
+      }
+    });
+  }
+
+  void Mix(std::span<const float* const> sets, std::span<const float> coefficients, int64_t n,
+           float* out) const override {
+    OnSide([&] { cuda::Mix(cuda::UsedSets::Of(sets, coefficients), n, out, side_); });
+  }
+
+  void MixMatrix(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
+                 std::byte* packed) const override {
+    OnSide([&] { cuda::MixMatrix(cuda::UsedSets::Of(sets, coefficients), sets[0], precision, packed, side_); });
+  }
+
+  // --- on the engine's stream, from its thread; done in the order of the calls ---
+
+  void MixMatrixNow(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
+                    std::byte* packed) override {
+    Use();
+    cuda::MixMatrix(cuda::UsedSets::Of(sets, coefficients), sets[0], precision, packed, engine_);
+  }
+
+  void MatMul(Rows x, std::span<const Product> products, Rows coefficients) override {
+    std::vector<Product>& part = products_;
+    ForPrepared(x, products[0].w.w, [&](const cuda::PreparedRows& prepared, int64_t begin) {
+      part.assign(products.begin(), products.end());
+      for (Product& product : part) product.y = Slice(product.y, begin, prepared.count);
+      cuda::Multiply(prepared, part, Slice(coefficients, begin, prepared.count), engine_);
+    });
+  }
+
+  void ActivatedMatMul(Rows x, const Operand& w, const Operand& up, Activation activation, Rows y,
+                       Rows coefficients) override {
+    ForPrepared(x, w.w, [&](const cuda::PreparedRows& prepared, int64_t begin) {
+      cuda::ActivatedMultiply(prepared, w, up, activation, Slice(y, begin, prepared.count),
+                              Slice(coefficients, begin, prepared.count), engine_);
+    });
+  }
+
+  void RmsNorm(Rows x, int64_t dim, const float* gain, float epsilon, Rows y) override {
+    Use();
+    cuda::RmsNorm(x, dim, gain, epsilon, y, engine_);
+  }
+
+  void Embed(std::span<const float* const> sets, std::span<const float> coefficients, int64_t dim,
+             std::span<const int32_t> ids, Rows out) override {
+    const cuda::UsedSets used = cuda::UsedSets::Of(sets, coefficients);
+    ForStaged(ids, [&](const int32_t* staged, int64_t begin, int64_t count) {
+      cuda::Embed(used, dim, staged, count, Slice(out, begin, count), engine_);
+    });
+  }
+
+  void Scatter(Rows rows, int64_t dim, std::span<float* const> destinations) override {
+    ForStaged(destinations, [&](float* const* staged, int64_t begin, int64_t count) {
+      cuda::Scatter(Slice(rows, begin, count), dim, staged, engine_);
+    });
+  }
+
+  void Copy(const float* source, int64_t n, float* destination) override {
+    Use();
+    cuda::Check(cudaMemcpyAsync(destination, source, n * 4, cudaMemcpyDefault, engine_), "copying");
+  }
+
+  float* OnHost(float* data, int64_t n) override {
+    Use();
+    if (n > host_elements_) GrowHost(n);
+    cuda::Check(cudaMemcpyAsync(host_, data, n * 4, cudaMemcpyDeviceToHost, engine_), "copying to the host");
+    cuda::Check(cudaStreamSynchronize(engine_), "waiting for the engine's stream");
+    staging_->Rewind();
+    return host_;
+  }
+
+  void Attend(const EncoderAttention& args) override {
+    tiles_.clear();
+    for (const EncoderSequence& s : args.sequences) {
+      const float* const keys = args.k.row(s.begin);
+      const float* const values = args.v.row(s.begin);
+      for (int64_t i = 0; i < s.length; i += cuda::kMaxQueries) {
+        tiles_.push_back({keys, values, args.k.stride, args.v.stride, s.begin + i,
+                          static_cast<int32_t>(std::min<int64_t>(cuda::kMaxQueries, s.length - i)),
+                          static_cast<int32_t>(s.length), static_cast<int32_t>(i), s.bias});
+      }
+    }
+    AttendTiles({args.q, args.out, args.heads, args.head_dim, false});
+  }
+
+  void Attend(const DecodeAttention& args) override {
+    tiles_.clear();
+    for (const DecodeQuery& query : args.queries) {
+      tiles_.push_back({query.keys, query.values, query.row_stride, query.row_stride,
+                        static_cast<int64_t>(tiles_.size()), 1, query.length, query.position, query.bias});
+    }
+    AttendTiles({args.q, args.out, args.heads, args.head_dim, true});
+  }
+
+ private:
+  // Every thread chooses its device anew; this is cheap.
+  void Use() const { cuda::Check(cudaSetDevice(device_), "choosing the device"); }
+
+  template <typename Work>
+  void OnSide(Work work) const {
+    const std::lock_guard<std::mutex> lock(side_mutex_);
+    Use();
+    work();
+    cuda::Check(cudaStreamSynchronize(side_), "waiting for the side stream");
+  }
+
+  // Calls use(prepared rows, first row) for as many rows at a time as there is room for.
+  template <typename UsePrepared>
+  void ForPrepared(Rows x, const PackedMatrix& w, UsePrepared use) {
+    Use();
+    const int64_t most = cuda::MostPrepared(kPreparedBytes, w.in, w.precision);
+    for (int64_t begin = 0; begin < x.count; begin += most) {
+      const Rows rows = Slice(x, begin, std::min(most, x.count - begin));
+      use(cuda::Prepare(rows, w.in, w.precision, prepared_.raw(), engine_), begin);
+    }
+  }
+
+  // Calls use(items on the device, number of the first, how many).
+  template <typename T, typename UseStaged>
+  void ForStaged(std::span<const T> items, UseStaged use) {
+    Use();
+    for (size_t begin = 0; begin < items.size(); begin += kStagedItems) {
+      const std::span<const T> part = items.subspan(begin, std::min<size_t>(kStagedItems, items.size() - begin));
+      use(staging_->Push(part), static_cast<int64_t>(begin), static_cast<int64_t>(part.size()));
+    }
+  }
+
+  void AttendTiles(const cuda::AttentionShape& shape) {
+    ForStaged(std::span<const cuda::AttentionTile>(tiles_),
+              [&](const cuda::AttentionTile* staged, int64_t, int64_t count) {
+                cuda::Attend(shape, staged, count, engine_);
+              });
+  }
+
+  void GrowHost(int64_t elements) {
+    cuda::Check(cudaFreeHost(host_), "freeing page-locked memory");
+    void* data = nullptr;
+    cuda::Check(cudaMallocHost(&data, elements * 4), "allocating page-locked memory");
+    host_ = static_cast<float*>(data);
+    host_elements_ = elements;
+  }
+
+  const int device_;
+  cudaStream_t engine_ = nullptr;
+  cudaStream_t side_ = nullptr;
+  std::shared_ptr<cuda::DeviceMemory> memory_;
+  std::unique_ptr<cuda::Staging> staging_;  // Of the engine's stream.
+  Buffer prepared_;                         // Likewise.
+  mutable std::mutex side_mutex_;           // Guards the side stream and
+  mutable Buffer unpacked_;                 // what is on its way to be packed.
+  float* host_ = nullptr;                   // Of OnHost.
+  int64_t host_elements_ = 0;
+  std::vector<cuda::AttentionTile> tiles_;  // Of the attention at hand.
+  std::vector<Product> products_;           // Of the product at hand.
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Backend>> NewCudaBackend(int device) {
+  int devices = 0;
+  const cudaError_t error = cudaGetDeviceCount(&devices);
+  if (error != cudaSuccess || device < 0 || device >= devices) {
+    return absl::NotFoundError(absl::StrCat("there is no CUDA device ", device, "; the driver lists ",
+                                            error == cudaSuccess ? devices : 0, " (", cudaGetErrorString(error), ")"));
+  }
+  int capability = 0;
+  cuda::Check(cudaDeviceGetAttribute(&capability, cudaDevAttrComputeCapabilityMajor, device), "asking what it can do");
+  if (capability < 8) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("CUDA device ", device, " has compute capability ", capability, "; expected 8 (Ampere) or later"));
+  }
+  auto backend = std::make_unique<CudaBackend>(device);
+  const absl::Status status = backend->Init();
+  if (!status.ok()) return status;
+  return backend;
+}
+
+}  // namespace trimtab

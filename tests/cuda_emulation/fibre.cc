@@ -1,0 +1,77 @@
+#include "tests/cuda_emulation/fibre.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace cuda_emulation {
+namespace {
+
+thread_local Fibre* running = nullptr;
+
+}  // namespace
+
+Fibre::Fibre() : stack_(new std::byte[kStackBytes]) {
+  getcontext(&context_);
+  context_.uc_stack.ss_sp = stack_.get();
+  context_.uc_stack.ss_size = kStackBytes;
+  context_.uc_link = nullptr;
+  makecontext(&context_, &Fibre::Enter, 0);
+}
+
+void Fibre::Start(Body body, void* argument) {
+  body_ = body;
+  argument_ = argument;
+}
+
+void Fibre::Resume() {
+  running = this;
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&caller_fake_stack_, stack_.get(), kStackBytes);
+#endif
+  SwitchIn();
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(caller_fake_stack_, nullptr, nullptr);
+#endif
+  running = nullptr;
+}
+
+// The first entry needs a context; later ones jump, for setcontext would change the signal mask by a system call.
+__attribute__((noinline)) void Fibre::SwitchIn() {
+  if (_setjmp(caller_) != 0) return;
+  if (entered_) _longjmp(inside_, 1);
+  entered_ = true;
+  setcontext(&context_);
+}
+
+__attribute__((noinline)) void Fibre::SwitchOut() {
+  if (_setjmp(inside_) == 0) _longjmp(caller_, 1);
+}
+
+void Fibre::Yield() {
+  Fibre& fibre = *running;
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&fibre.fake_stack_, fibre.caller_stack_, fibre.caller_stack_bytes_);
+#endif
+  fibre.SwitchOut();
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(fibre.fake_stack_, &fibre.caller_stack_, &fibre.caller_stack_bytes_);
+#endif
+}
+
+void Fibre::Enter() {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(nullptr, &running->caller_stack_, &running->caller_stack_bytes_);
+#endif
+  running->Loop();
+}
+
+void Fibre::Loop() {
+  for (;;) {
+    body_(argument_);
+    body_ = nullptr;
+    Yield();
+  }
+}
+
+}  // namespace cuda_emulation
