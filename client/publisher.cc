@@ -43,14 +43,18 @@ Publisher::Publisher(const std::vector<std::string>& endpoints, PublisherOptions
   }
 }
 
-// Asks every server what it has, and takes an epoch and a sequence number above all of them.
+// Asks all servers at once what they have, and takes an epoch and a sequence number above all of them.
 absl::StatusOr<std::vector<absl::StatusOr<v1::ListVersionsResponse>>> Publisher::Survey() {
-  std::vector<absl::StatusOr<v1::ListVersionsResponse>> states;
+  std::vector<absl::StatusOr<v1::ListVersionsResponse>> states(replicas_.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < replicas_.size(); ++i) {
+    threads.emplace_back([&state = states[i], &client = *replicas_[i].client] { state = client.ListVersions(); });
+  }
+  for (std::thread& thread : threads) thread.join();
   uint64_t highest_epoch = 0;
   absl::Status last = absl::InvalidArgumentError("there is no server to publish to");
   bool any = false;
-  for (const Replica& replica : replicas_) {
-    const auto& state = states.emplace_back(replica.client->ListVersions());
+  for (const auto& state : states) {
     if (!state.ok()) {
       last = state.status();
       continue;

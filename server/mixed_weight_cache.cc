@@ -62,7 +62,8 @@ struct State {
   bool closed ABSL_GUARDED_BY(mutex) = false;
   absl::flat_hash_map<std::string, std::shared_ptr<Entry>> entries ABSL_GUARDED_BY(mutex);
   std::set<std::shared_ptr<Entry>, LessWorth> idle ABSL_GUARDED_BY(mutex);  // Unpinned.
-  int64_t bytes ABSL_GUARDED_BY(mutex) = 0;  // Resident, and reserved by the job under way.
+  int64_t bytes ABSL_GUARDED_BY(mutex) = 0;                                 // Resident and reserved.
+  int64_t reserved ABSL_GUARDED_BY(mutex) = 0;  // By mixes under way that no request waits for.
   double evicted_worth ABSL_GUARDED_BY(mutex) = 0.0;
   std::string only_version ABSL_GUARDED_BY(mutex);  // All others go when they are not in use; empty: all may stay.
   absl::flat_hash_map<std::string, int> basis_uses ABSL_GUARDED_BY(mutex);
@@ -139,9 +140,16 @@ struct MixedWeightCache::Impl {
     int64_t uses;
   };
 
+  absl::StatusOr<MixedWeightLease> Acquire(std::shared_ptr<const Parameters> parameters,
+                                           const Coefficients& coefficients);
+  absl::StatusOr<std::shared_ptr<Entry>> MakeOnUse(std::shared_ptr<const Parameters> parameters,
+                                                   const Coefficients& coefficients)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
+  void Count(CacheOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
+
   void RunJobs();
   std::vector<Hot> HotKeys(const std::string& version) const;
-  bool ReserveRoom(int64_t bytes, double worth);
+  bool ReserveForRemix(int64_t bytes, double worth);
   void KeepOnly(const std::string& version);
   void Run(const Job& job);
   absl::Status MakeResident(const Job& job, const Coefficients& coefficients, const KeySet& keep);
@@ -151,6 +159,15 @@ struct MixedWeightCache::Impl {
   absl::StatusOr<bool> MixReserved(std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients,
                                    int64_t uses, bool early);
   bool EvictFor(int64_t bytes, double worth, const KeySet& keep = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
+  // Whether a mixture fits beside what would be reserved then: a request that is alone must always find room.
+  bool LeavesRoom(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
+    return state->reserved + 2 * bytes <= options.byte_budget;
+  }
+  void TakeRoom(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
+    state->bytes += bytes;
+    state->reserved += bytes;
+    ShowUse();
+  }
   void ShowUse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
     metrics->cache_bytes.Set(static_cast<double>(state->bytes));
     metrics->cache_entries.Set(static_cast<double>(state->entries.size()));
@@ -237,13 +254,12 @@ absl::StatusOr<bool> MixedWeightCache::Impl::Reserve(const Job& job, const Coeff
                            ? state->evicted_worth + uses->second * CostOf(coefficients)
                            : std::numeric_limits<double>::infinity();
   const int64_t bytes = BytesOf(*job.parameters);
-  if (!EvictFor(bytes, worth, keep)) {
+  if ((state->reserved > 0 && !LeavesRoom(bytes)) || !EvictFor(bytes, worth, keep)) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "one mixture takes ", bytes, " bytes, and the mixed-weight cache of ", options.byte_budget,
         " is full of what is in use or was mixed just before: raise its budget or ask for fewer weightings"));
   }
-  state->bytes += bytes;
-  ShowUse();
+  TakeRoom(bytes);
   return true;
 }
 
@@ -257,6 +273,7 @@ absl::StatusOr<bool> MixedWeightCache::Impl::MixReserved(std::shared_ptr<const P
 
   const absl::Status status = mixed.status();
   MutexLock lock(state->mutex);
+  state->reserved -= bytes;
   // A request may have come first and had it made, or newer parameters been published.
   const bool wanted = mixed.ok() && !state->entries.contains(key) && (early || MayStay(*state, version));
   if (wanted) {
@@ -289,19 +306,19 @@ std::vector<MixedWeightCache::Impl::Hot> MixedWeightCache::Impl::HotKeys(const s
   return hot;
 }
 
-bool MixedWeightCache::Impl::ReserveRoom(int64_t bytes, double worth) {
+bool MixedWeightCache::Impl::ReserveForRemix(int64_t bytes, double worth) {
   MutexLock lock(state->mutex);
-  if (!EvictFor(bytes, worth)) return false;
-  state->bytes += bytes;
-  ShowUse();
+  if (!LeavesRoom(bytes) || !EvictFor(bytes, worth)) return false;
+  TakeRoom(bytes);
   return true;
 }
 
-int MixedWeightCache::Remix(const Parameters& old, std::shared_ptr<const Parameters> next) {
+int MixedWeightCache::Remix(const Parameters& old, const std::shared_ptr<const Parameters>& next,
+                            const std::function<bool()>& go_on) {
   int mixed = 0;
   for (const Impl::Hot& key : impl_->HotKeys(VersionOf(old))) {
     if (Holds(*next, key.coefficients)) continue;
-    if (!impl_->ReserveRoom(BytesOf(*next), key.worth)) break;
+    if (!go_on() || !impl_->ReserveForRemix(BytesOf(*next), key.worth)) break;
     mixed += impl_->MixReserved(next, key.coefficients, key.uses, /*early=*/true).value_or(false);
   }
   return mixed;
@@ -343,46 +360,61 @@ MixedWeightCache::~MixedWeightCache() {
 
 absl::StatusOr<MixedWeightLease> MixedWeightCache::Acquire(std::shared_ptr<const Parameters> parameters,
                                                            const Coefficients& coefficients) {
-  State& state = *impl_->state;
+  return impl_->Acquire(std::move(parameters), coefficients);
+}
+
+absl::StatusOr<MixedWeightLease> MixedWeightCache::Impl::Acquire(std::shared_ptr<const Parameters> parameters,
+                                                                 const Coefficients& coefficients) {
   const std::string key = KeyOf(*parameters, coefficients);
-  const int64_t bytes = BytesOf(*parameters);
   std::shared_ptr<Entry> entry;
   CacheOutcome outcome = CacheOutcome::kMiss;
-  MutexLock lock(state.mutex);
-  if (const auto found = state.entries.find(key); found != state.entries.end()) {
+  MutexLock lock(state->mutex);
+  if (const auto found = state->entries.find(key); found != state->entries.end()) {
     entry = found->second;
     outcome = entry->made ? CacheOutcome::kHit : CacheOutcome::kShared;
-    Pin(state, entry);
+    Pin(*state, entry);
   } else {
-    if (bytes > impl_->options.byte_budget) {
-      return absl::ResourceExhaustedError(absl::StrCat("one mixture takes ", bytes,
-                                                       " bytes, the mixed-weight cache may hold ",
-                                                       impl_->options.byte_budget, ": raise its budget"));
-    }
-    if (!impl_->EvictFor(bytes, std::numeric_limits<double>::infinity())) {
-      return absl::UnavailableError("all mixed weights are in use");
-    }
-    absl::StatusOr<std::shared_ptr<const MixedWeights>> made = impl_->make(parameters, coefficients, MixTime::kOnUse);
-    if (!made.ok()) {
-      impl_->ShowUse();
-      return made.status();
-    }
-    entry = std::make_shared<Entry>(
-        Entry{key, VersionOf(*parameters), coefficients, *std::move(made), bytes, CostOf(coefficients)});
-    entry->uses = entry->pins = 1;
-    state.bytes += bytes;
-    state.entries.emplace(key, entry);
-    impl_->ShowUse();
+    ASSIGN_OR_RETURN(entry, MakeOnUse(std::move(parameters), coefficients));
   }
-  Metrics& metrics = *impl_->metrics;
-  state.stats.hits += outcome == CacheOutcome::kHit;
-  state.stats.misses += outcome == CacheOutcome::kMiss;
-  state.stats.shared += outcome == CacheOutcome::kShared;
-  (outcome == CacheOutcome::kHit    ? metrics.cache_hits
-   : outcome == CacheOutcome::kMiss ? metrics.cache_misses
-                                    : metrics.cache_coalesced)
+  Count(outcome);
+  return MixedWeightLease{PinnedWeights(state, std::move(entry)), outcome};
+}
+
+// A new entry with one pin.
+absl::StatusOr<std::shared_ptr<Entry>> MixedWeightCache::Impl::MakeOnUse(std::shared_ptr<const Parameters> parameters,
+                                                                         const Coefficients& coefficients) {
+  const std::string version = VersionOf(*parameters), key = version + coefficients.Key();
+  const int64_t bytes = BytesOf(*parameters);
+  if (bytes > options.byte_budget) {
+    return absl::ResourceExhaustedError(absl::StrCat("one mixture takes ", bytes,
+                                                     " bytes, the mixed-weight cache may hold ", options.byte_budget,
+                                                     ": raise its budget"));
+  }
+  if (!EvictFor(bytes, std::numeric_limits<double>::infinity())) {
+    return absl::UnavailableError("all mixed weights are in use");
+  }
+  absl::StatusOr<std::shared_ptr<const MixedWeights>> made = make(std::move(parameters), coefficients, MixTime::kOnUse);
+  if (!made.ok()) {
+    ShowUse();
+    return made.status();
+  }
+  auto entry =
+      std::make_shared<Entry>(Entry{key, version, coefficients, *std::move(made), bytes, CostOf(coefficients)});
+  entry->uses = entry->pins = 1;
+  state->bytes += bytes;
+  state->entries.emplace(key, entry);
+  ShowUse();
+  return entry;
+}
+
+void MixedWeightCache::Impl::Count(CacheOutcome outcome) {
+  state->stats.hits += outcome == CacheOutcome::kHit;
+  state->stats.misses += outcome == CacheOutcome::kMiss;
+  state->stats.shared += outcome == CacheOutcome::kShared;
+  (outcome == CacheOutcome::kHit    ? metrics->cache_hits
+   : outcome == CacheOutcome::kMiss ? metrics->cache_misses
+                                    : metrics->cache_coalesced)
       .Increment();
-  return MixedWeightLease{PinnedWeights(impl_->state, std::move(entry)), outcome};
 }
 
 absl::StatusOr<MixedWeightLease> MixedWeightCache::AcquireBasis(std::shared_ptr<const Parameters> parameters,

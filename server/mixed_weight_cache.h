@@ -69,9 +69,10 @@ class MixedWeightCache {
   void Prewarm(std::shared_ptr<const Parameters> parameters, std::vector<Coefficients> keys,
                OnPrewarmed on_key = nullptr);
   // Mixes again for `next` what is resident of `old`, the most worthy first, on this thread, each in the place of what
-  // is worth less; stops where nothing is. So at best half of what is hot is there for both versions at once. Returns
-  // how many were mixed.
-  int Remix(const Parameters& old, std::shared_ptr<const Parameters> next);
+  // is worth less; stops where nothing is, or when `go_on`, asked before each, says so. So at best half of what is hot
+  // is there for both versions at once; and nothing is where a mixture would not fit beside the one being mixed, so
+  // that a request which is alone always finds room. Returns how many were mixed.
+  int Remix(const Parameters& old, const std::shared_ptr<const Parameters>& next, const std::function<bool()>& go_on);
   // From now on mixtures of other versions than `parameters` are let go as soon as nobody uses them.
   void KeepOnly(const Parameters& parameters);
   void AwaitBackground() const;  // Blocks until no mix is queued or under way.

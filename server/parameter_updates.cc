@@ -17,7 +17,7 @@ namespace {
 // A version in float32 and deltas as large as that.
 int64_t DefaultStagingBytes(const Checkpoint& checkpoint) {
   int64_t bytes = 1 << 20;
-  for (const PublishedTensor& place : PublishedTensors(checkpoint)) bytes += 2 * 4 * place.In(checkpoint).elements();
+  for (const PublishedTensor& place : PublishedTensors(checkpoint)) bytes += 8 * place.In(checkpoint).elements();
   return bytes;
 }
 
@@ -35,27 +35,35 @@ ParameterUpdates::ParameterUpdates(const UpdateParts& parts, const UpdateOptions
       staging_bytes_(options.staging_bytes > 0 ? options.staging_bytes : DefaultStagingBytes(*parts.base)),
       lease_(parts.log == nullptr ? LeaseName() : parts.log->lease(), options.lease_timeout),
       served_(parts.served),
-      highest_sequence_(parts.log == nullptr ? parts.served->clp.sequence : parts.log->highest_sequence()) {
+      highest_sequence_(parts.log == nullptr ? parts.served->clp.sequence : parts.log->highest_sequence()),
+      announced_(parts.served->version()) {
   parts_.served.reset();  // Lives in served_, and only as long as it is served.
   parts_.cache->KeepOnly(*parts_.store->Current());
 }
 
 ParameterUpdates::~ParameterUpdates() { Stop(); }
 
-void ParameterUpdates::Stop() {
-  {
-    MutexLock lock(mutex_);
-    stopped_ = true;
-    staging_.reset();
-    while (busy_) idle_.Wait(mutex_);
-  }
-  MutexLock lock(watchers_mutex_);
-  for (const auto& [id, watcher] : watchers_) watcher(std::nullopt);
-  watchers_.clear();
+void ParameterUpdates::StartStop() {
+  MutexLock lock(mutex_);
+  stopped_ = true;
+  staging_.reset();
 }
 
-// --- receiving
-// ---------------------------------------------------------------------------------------------------------
+void ParameterUpdates::Stop() {
+  StartStop();
+  {
+    MutexLock lock(mutex_);
+    while (busy_) idle_.Wait(mutex_);
+  }
+  Announce(std::nullopt);
+}
+
+bool ParameterUpdates::stopped() const {
+  MutexLock lock(mutex_);
+  return stopped_;
+}
+
+// --- receiving ---
 
 absl::Status ParameterUpdates::CheckMayChange() const {
   if (stopped_) return absl::UnavailableError("the server is stopping");
@@ -161,8 +169,7 @@ void ParameterUpdates::DropIdleStage() {
   parts_.metrics->CountUpdate("LEASE_LAPSED");
 }
 
-// --- committing
-// --------------------------------------------------------------------------------------------------------
+// --- committing ---
 
 absl::StatusOr<ParameterUpdates::Commission> ParameterUpdates::Order(uint64_t ticket, absl::string_view digest) {
   MutexLock lock(mutex_);
@@ -233,12 +240,13 @@ absl::StatusOr<ParameterUpdates::Outcome> ParameterUpdates::Admit(Staging& stagi
     std::vector<std::byte> copy;
     ASSIGN_OR_RETURN(source, parts_.log->Append(received, next->Image(*parts_.backend, &copy), PackedKind()));
   }
-  parts_.cache->Remix(*parts_.store->Current(), next);
+  parts_.cache->Remix(*parts_.store->Current(), next, [this] { return !stopped(); });
   Serve(std::move(source), next);
   return Outcome{next->version(), parts_.log != nullptr};
 }
 
-void ParameterUpdates::Serve(std::shared_ptr<const Checkpoint> source, std::shared_ptr<const Parameters> parameters) {
+void ParameterUpdates::Serve(std::shared_ptr<const Checkpoint> source,
+                             const std::shared_ptr<const Parameters>& parameters) {
   const ParameterVersion version = parameters->version();
   parts_.store->Publish(parameters);
   parts_.cache->KeepOnly(*parameters);
@@ -248,12 +256,10 @@ void ParameterUpdates::Serve(std::shared_ptr<const Checkpoint> source, std::shar
     served_ = std::move(source);
     highest_sequence_ = std::max(highest_sequence_, version.sequence);
   }
-  MutexLock lock(watchers_mutex_);
-  for (const auto& [id, watcher] : watchers_) watcher(version);
+  Announce(version);
 }
 
-// --- versions
-// ----------------------------------------------------------------------------------------------------------
+// --- versions ---
 
 std::shared_ptr<const Checkpoint> ParameterUpdates::served() const {
   MutexLock lock(mutex_);
@@ -344,13 +350,21 @@ absl::StatusOr<ParameterUpdates::Outcome> ParameterUpdates::Restore(absl::string
   return outcome;
 }
 
-// --- watching
-// ----------------------------------------------------------------------------------------------------------
+// --- watching ---
 
 uint64_t ParameterUpdates::Watch(Watcher watcher) {
   MutexLock lock(watchers_mutex_);
-  watchers_.emplace(++last_watcher_, std::move(watcher));
+  watcher(announced_);
+  ++last_watcher_;
+  if (announced_.has_value()) watchers_.emplace(last_watcher_, std::move(watcher));
   return last_watcher_;
+}
+
+void ParameterUpdates::Announce(std::optional<ParameterVersion> version) {
+  MutexLock lock(watchers_mutex_);
+  announced_ = std::move(version);
+  for (const auto& [id, watcher] : watchers_) watcher(announced_);
+  if (!announced_.has_value()) watchers_.clear();
 }
 
 void ParameterUpdates::Unwatch(uint64_t id) {

@@ -92,13 +92,15 @@ class ParameterUpdates {
   // The tensors of a held version. NotFound.
   absl::StatusOr<std::shared_ptr<const Checkpoint>> Open(absl::string_view digest);
 
-  // Calls `watcher` with each version that comes to be served, until Unwatch has returned; with nullopt when the server
-  // stops.
+  // Calls `watcher` with the version that is served now, before this returns, then with each that comes to be served,
+  // until Unwatch has returned; with nullopt when the server stops.
   using Watcher = std::function<void(std::optional<ParameterVersion>)>;
   uint64_t Watch(Watcher watcher);
   void Unwatch(uint64_t id);
 
-  // From now on every change is refused with Unavailable; returns when the one under way has ended.
+  // From now on every change is refused with Unavailable, and the one under way mixes nothing again.
+  void StartStop();
+  // Likewise, and returns when the one under way has ended.
   void Stop();
 
  private:
@@ -125,11 +127,13 @@ class ParameterUpdates {
   absl::StatusOr<Outcome> Restore(absl::string_view digest, std::optional<uint64_t> sequence);
   absl::StatusOr<std::shared_ptr<const Parameters>> PackAgain(const Checkpoint& version) const;
   std::string PackedKind() const;
-  void Serve(std::shared_ptr<const Checkpoint> source, std::shared_ptr<const Parameters> parameters);
+  void Serve(std::shared_ptr<const Checkpoint> source, const std::shared_ptr<const Parameters>& parameters);
+  void Announce(std::optional<ParameterVersion> version);
   void EndChange(const Done& done, absl::StatusOr<Outcome> outcome);
   absl::StatusOr<ParameterVersion> Find(absl::string_view digest, std::optional<uint64_t> sequence) const;
   absl::StatusOr<std::shared_ptr<const Checkpoint>> OpenVersion(const ParameterVersion& version);
   std::shared_ptr<const Checkpoint> served() const;
+  bool stopped() const;
 
   UpdateParts parts_;  // Constant after construction.
   const UpdateOptions options_;
@@ -147,6 +151,7 @@ class ParameterUpdates {
   uint64_t highest_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
 
   Mutex watchers_mutex_;  // Held while watchers are called: they must not block, nor watch or unwatch.
+  std::optional<ParameterVersion> announced_ ABSL_GUARDED_BY(watchers_mutex_);  // What watchers were told last.
   std::map<uint64_t, Watcher> watchers_ ABSL_GUARDED_BY(watchers_mutex_);
   uint64_t last_watcher_ ABSL_GUARDED_BY(watchers_mutex_) = 0;
 

@@ -1,6 +1,7 @@
 #include "server/rim/explore_call.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/rewards/pareto.h"
@@ -38,25 +39,10 @@ absl::Status ExploreCall::Prepare(const grpc::ByteBuffer& bytes) {
   return absl::OkStatus();
 }
 
-void ExploreCall::OnPointDone(size_t index, absl::StatusOr<SummaryResult> result) {
-  {
-    // One critical section: a pump that sees the last result may finish the call, and this with it.
-    MutexLock lock(mutex_);
-    done_.emplace_back(index, std::move(result));
-    news_ = true;
-    if (std::exchange(pumping_, true)) return;
-  }
-  Wake(gpr_inf_past(GPR_CLOCK_REALTIME));
-}
+void ExploreCall::OnCancel() { Tell({std::nullopt, absl::CancelledError("the caller cancelled")}); }
 
-void ExploreCall::OnCancel() {
-  {
-    MutexLock lock(mutex_);
-    cancelled_ = true;
-    news_ = true;
-    if (std::exchange(pumping_, true)) return;
-  }
-  Wake(gpr_inf_past(GPR_CLOCK_REALTIME));
+void ExploreCall::Tell(News news) {
+  if (news_.Post(std::move(news))) Wake(gpr_inf_past(GPR_CLOCK_REALTIME));
 }
 
 void ExploreCall::OnWriteDone(bool ok) {
@@ -67,13 +53,6 @@ void ExploreCall::OnWriteDone(bool ok) {
 void ExploreCall::Wake(gpr_timespec at) {
   alarm_ = std::make_unique<grpc::Alarm>();
   alarm_->Set(at, [this](bool) { Pump(); });
-}
-
-bool ExploreCall::Rest() {
-  MutexLock lock(mutex_);
-  if (news_) return false;
-  pumping_ = false;
-  return true;
 }
 
 void ExploreCall::Pump() {
@@ -90,23 +69,16 @@ void ExploreCall::Pump() {
     } else if (in_flight_ == 0) {
       return Wake(gpr_time_add(gpr_now(GPR_CLOCK_REALTIME), gpr_time_from_millis(kRetryMillis, GPR_TIMESPAN)));
     }
-  } while (!Rest());
+  } while (!news_.Rest());
 }
 
 void ExploreCall::TakeNews() {
-  bool cancelled = false;
-  {
-    MutexLock lock(mutex_);
-    news_ = false;
-    cancelled = cancelled_;
-    taken_.swap(done_);
-  }
-  if (cancelled && status_.ok()) status_ = call_.late() ? LateError() : absl::CancelledError("the caller cancelled");
-  for (auto& [index, result] : taken_) {
-    const absl::Status status = Settle(index, std::move(result));
+  for (News& news : news_.Take()) {
+    const absl::Status status = news.point.has_value() ? Settle(*news.point, std::move(news.result))
+                                : call_.late()         ? LateError()
+                                                       : news.result.status();
     if (status_.ok()) status_ = status;
   }
-  taken_.clear();
 }
 
 absl::Status ExploreCall::Settle(size_t index, absl::StatusOr<SummaryResult> result) {
@@ -185,7 +157,7 @@ absl::StatusOr<Scheduler::Submission> ExploreCall::SubmissionOf(size_t index) {
                   .deadline = call_.deadline(),
                   .path = plan_.path},
       .callbacks = {.on_token = nullptr, .on_done = [this, index](absl::StatusOr<SummaryResult> result) {
-                      OnPointDone(index, std::move(result));
+                      Tell({index, std::move(result)});
                     }}};
 }
 

@@ -4,15 +4,15 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "grpcpp/alarm.h"
 #include "grpcpp/grpcpp.h"
-#include "server/mutex.h"
+#include "server/mailbox.h"
 #include "server/rim/call.h"
 #include "server/rim/explore_plan.h"
 #include "server/scheduler.h"
@@ -41,16 +41,19 @@ class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
     std::vector<double> objectives;  // Its scores in the order of plan_.objectives.
   };
 
+  struct News {
+    std::optional<size_t> point;  // That has ended; none: the call was cancelled.
+    absl::StatusOr<SummaryResult> result;
+  };
+
   absl::Status Prepare(const grpc::ByteBuffer& request);
 
-  // From the engine thread.
-  void OnPointDone(size_t index, absl::StatusOr<SummaryResult> result);
+  void Tell(News news);        // From any thread; wakes the pump where it rests.
   void Wake(gpr_timespec at);  // Runs the pump on a thread of gRPC.
 
-  // Moves everything on that can be: takes results, submits, writes, finishes. One thread at a time: who set pumping_,
-  // the end of the write it started, or the alarm it set. Between them nobody else touches what is not guarded.
+  // Moves everything on that can be: takes results, submits, writes, finishes. One thread at a time: who woke it, the
+  // end of the write it started, or the alarm it set.
   void Pump();
-  bool Rest();  // False: something happened, go on.
 
   void TakeNews();
   absl::Status Settle(size_t index, absl::StatusOr<SummaryResult> result);
@@ -64,11 +67,7 @@ class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
   const SummarizerParts& parts_;
 
-  Mutex mutex_;
-  std::vector<std::pair<size_t, absl::StatusOr<SummaryResult>>> done_ ABSL_GUARDED_BY(mutex_);
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-  bool news_ ABSL_GUARDED_BY(mutex_) = false;
-  bool pumping_ ABSL_GUARDED_BY(mutex_) = true;  // To the end of the constructor.
+  Mailbox<News> news_;  // To the pump, which works from the constructor on.
 
   // Of the pump.
   ExplorePlan plan_;
@@ -81,7 +80,6 @@ class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   std::deque<v1::ExploreResponse> to_write_;
   std::string prefix_;  // Of the prompt that input_ was made from.
   EncoderInputIds input_;
-  std::vector<std::pair<size_t, absl::StatusOr<SummaryResult>>> taken_;
   grpc::ByteBuffer bytes_;  // On its way.
   std::unique_ptr<grpc::Alarm> alarm_;
 

@@ -228,6 +228,7 @@ void Server::Impl::Drain() {
     spdlog::info("draining: refusing new requests, {} waiting and {} running have {} s", scheduler->waiting(),
                  scheduler->running(), options.drain_seconds);
   }
+  updates->StartStop();  // A commit under way has the same time to end.
   scheduler->Drain(absl::Now() + absl::Seconds(options.drain_seconds));
   updates->Stop();
   grpc_server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);

@@ -14,22 +14,11 @@ WatchCall::WatchCall(const ParametersParts& parts, const absl::Status& allowed) 
   watch_ = parts_.updates->Watch([this](const std::optional<ParameterVersion>& version) {
     version.has_value() ? Offer(*version) : Stop(absl::UnavailableError("the server is stopping"));
   });
-  OfferFirst(parts_.updates->List().active);
 }
 
 void WatchCall::OnDone() {
   if (watch_ != 0) parts_.updates->Unwatch(watch_);
   delete this;
-}
-
-void WatchCall::OfferFirst(const ParameterVersion& version) {
-  {
-    MutexLock lock(mutex_);
-    if (next_.has_value() || sent_.has_value()) return;  // A change that came meanwhile is newer.
-    next_ = version;
-    if (std::exchange(pumping_, true)) return;
-  }
-  Pump();
 }
 
 void WatchCall::Offer(const ParameterVersion& version) {

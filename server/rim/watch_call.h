@@ -25,7 +25,6 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchResponse> {
 
  private:
   void Offer(const ParameterVersion& version);
-  void OfferFirst(const ParameterVersion& version);  // Unless another was offered.
   void Stop(const absl::Status& status);
   // Writes what is new, finishes, or rests. Only the thread that set pumping_, or the end of the write it started,
   // calls this.

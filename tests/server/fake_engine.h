@@ -1,4 +1,4 @@
-// An engine that obeys: one step to encode, then one token per step until max_new_tokens.
+// An engine that obeys: some steps to encode, then one token per step until max_new_tokens.
 #ifndef TRIMTAB_TESTS_SERVER_FAKE_ENGINE_H_
 #define TRIMTAB_TESTS_SERVER_FAKE_ENGINE_H_
 
@@ -83,6 +83,7 @@ class FakeEngine : public Engine {
     int32_t rows = 4;
     size_t memory = 1000;  // Requests that fit; one more is ResourceExhausted.
     std::chrono::microseconds step_time{0};
+    int encode_steps = 1;  // Begun, they are made though the request is cancelled, on its weights.
   };
   FakeEngine(const Limits& limits, EngineControl* control) : limits_(limits), control_(control) {}
 
@@ -91,7 +92,7 @@ class FakeEngine : public Engine {
     for (const auto& active : active_) used += active.request.options.num_beams;
     return limits_.rows - used;
   }
-  bool idle() const override { return active_.empty(); }
+  bool idle() const override { return active_.empty() && abandoned_.empty(); }
 
   absl::Status Admit(EngineRequest request) override {
     if (request.input_ids.empty()) return absl::InvalidArgumentError("no input");
@@ -102,14 +103,17 @@ class FakeEngine : public Engine {
       control_->admitted_.push_back(request.input_ids[0]);
       control_->admitted_after_.push_back(control_->steps_);
     }
-    active_.push_back({std::move(request), false, {}});
+    active_.push_back({std::move(request), limits_.encode_steps, {}});
     return absl::OkStatus();
   }
 
   void Cancel(uint64_t id) override {
-    const size_t erased = std::erase_if(active_, [id](const Active& active) { return active.request.id == id; });
+    const auto found = std::ranges::find(active_, id, [](const Active& active) { return active.request.id; });
+    if (found == active_.end()) return;
+    if (found->to_encode > 0 && found->to_encode < limits_.encode_steps) abandoned_.push_back(*found);
+    active_.erase(found);
     MutexLock lock(control_->mutex_);
-    control_->cancelled_ += static_cast<int>(erased);
+    ++control_->cancelled_;
   }
 
   StepStats Step(std::vector<EngineEvent>* events) override {
@@ -118,10 +122,9 @@ class FakeEngine : public Engine {
     StepStats stats;
     std::set<const MixedWeights*> lanes;
     for (Active& active : active_) {
-      if (!active.encoded) {
-        active.encoded = true;
+      if (active.to_encode > 0) {
         stats.encode_tokens += static_cast<int32_t>(active.request.input_ids.size());
-        events->push_back({active.request.id, EngineEvent::Kind::kEncoded, 0, {}});
+        if (--active.to_encode == 0) events->push_back({active.request.id, EngineEvent::Kind::kEncoded, 0, {}});
         continue;
       }
       stats.decode_rows += active.request.options.num_beams;
@@ -130,6 +133,7 @@ class FakeEngine : public Engine {
     }
     stats.lanes = static_cast<int32_t>(lanes.size());
     std::erase_if(active_, [](const Active& active) { return active.done(); });
+    std::erase_if(abandoned_, [](Active& abandoned) { return --abandoned.to_encode == 0; });
     control_->StepMade();
     return stats;
   }
@@ -137,7 +141,7 @@ class FakeEngine : public Engine {
  private:
   struct Active {
     EngineRequest request;
-    bool encoded = false;
+    int to_encode = 1;  // Steps.
     std::vector<int32_t> tokens;
     bool done() const { return tokens.size() == static_cast<size_t>(request.options.max_new_tokens); }
   };
@@ -157,6 +161,7 @@ class FakeEngine : public Engine {
   const Limits limits_;
   EngineControl* const control_;
   std::vector<Active> active_;
+  std::vector<Active> abandoned_;  // Cancelled while they were being encoded.
 };
 
 }  // namespace trimtab

@@ -1,6 +1,7 @@
 #include "server/mixed_weight_cache.h"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <random>
 #include <thread>
@@ -9,7 +10,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/registry.h"
-#include "tests/server/event.h"
 #include "tests/server/fake_model.h"
 
 namespace trimtab {
@@ -29,7 +29,7 @@ class MixedWeightCacheTest : public ::testing::Test {
     return std::make_unique<MixedWeightCache>(
         options,
         [this](const auto& parameters, const auto&, MixTime when) -> absl::StatusOr<Weights> {
-          if (when == MixTime::kNow) gate_.Wait();
+          if (when == MixTime::kNow && while_mixing_) while_mixing_();
           if (fails_) return absl::ResourceExhaustedError("no memory");
           return memory_.Make(*parameters, when);
         },
@@ -63,14 +63,15 @@ class MixedWeightCacheTest : public ::testing::Test {
     cache.AwaitBackground();
     return codes;
   }
+  int Remix(MixedWeightCache& cache, const std::shared_ptr<const Parameters>& next) {
+    return cache.Remix(*parameters_, next, [] { return true; });
+  }
   bool Holds(MixedWeightCache& cache, int key) { return cache.Holds(*parameters_, KeyNumber(key)); }
-
-  void SetUp() override { gate_.Set(); }
 
   prometheus::Registry registry_;
   Metrics metrics_{registry_};
   FakeMemory memory_;
-  Event gate_;  // Of mixes in the background.
+  std::function<void()> while_mixing_;  // Called by mixes that no request waits for.
   std::atomic<bool> fails_ = false;
   const std::shared_ptr<const Parameters> parameters_ = MakeParameters(1);
   const int64_t one_ = MixedWeights::Bytes(*parameters_);
@@ -330,7 +331,7 @@ TEST_F(MixedWeightCacheTest, MixesTheHotKeysAgainForANewVersionInPlaceOfTheColdO
   auto cache = NewCache(4);
   for (const int key : {1, 1, 1, 2, 2, 3, 4}) MustGet(*cache, key);
   const auto next = MakeParameters(2);
-  EXPECT_EQ(cache->Remix(*parameters_, next), 2);
+  EXPECT_EQ(Remix(*cache, next), 2);
   EXPECT_TRUE(cache->Holds(*next, KeyNumber(1)));
   EXPECT_TRUE(cache->Holds(*next, KeyNumber(2)));
   EXPECT_TRUE(Holds(*cache, 1)) << "what is served until the swap stays";
@@ -346,7 +347,7 @@ TEST_F(MixedWeightCacheTest, MixesTheHotKeysAgainForANewVersionInPlaceOfTheColdO
 TEST_F(MixedWeightCacheTest, MixesNothingAgainWhereAllRoomIsInUse) {
   auto cache = NewCache(2);
   const MixedWeightLease one = MustGet(*cache, 1), two = MustGet(*cache, 2);
-  EXPECT_EQ(cache->Remix(*parameters_, MakeParameters(2)), 0);
+  EXPECT_EQ(Remix(*cache, MakeParameters(2)), 0);
   EXPECT_LE(memory_.peak, 2 * one_);
 }
 
@@ -371,6 +372,43 @@ TEST_F(MixedWeightCacheTest, MixturesOfAVersionThatIsServedNoMoreGoAsSoonAsTheyM
   EXPECT_FALSE(Holds(*cache, 4));
   ASSERT_TRUE(cache->Acquire(next, KeyNumber(5)).ok());
   EXPECT_TRUE(cache->Holds(*next, KeyNumber(5)));
+}
+
+TEST_F(MixedWeightCacheTest, AMixtureThatIsDoneWhenANewerVersionIsServedIsNotKept) {
+  auto cache = NewCache(4);
+  const auto next = MakeParameters(2);
+  while_mixing_ = [&] { cache->KeepOnly(*next); };
+  cache->Prewarm(parameters_, Keys({1}));
+  cache->AwaitBackground();
+  EXPECT_FALSE(Holds(*cache, 1));
+  EXPECT_FALSE(cache->Holds(*next, KeyNumber(1)));
+  EXPECT_EQ(memory_.mixes, 1);
+  EXPECT_EQ(memory_.live, 0);
+  EXPECT_EQ(cache->stats().bytes, 0);
+}
+
+TEST_F(MixedWeightCacheTest, MixingAgainStopsWhenItIsTold) {
+  auto cache = NewCache(8);
+  for (const int key : {1, 2, 3}) MustGet(*cache, key);
+  const auto next = MakeParameters(2);
+  int asked = 0;
+  EXPECT_EQ(cache->Remix(*parameters_, next, [&asked] { return ++asked < 2; }), 1);
+  EXPECT_EQ(cache->stats().entries, 4);
+}
+
+TEST_F(MixedWeightCacheTest, ARequestThatIsAloneFindsRoomWhateverIsMixedInTheBackground) {
+  auto cache = NewCache(2);
+  MustGet(*cache, 1);
+  const auto next = MakeParameters(2);
+  std::atomic<bool> mixing = false;
+  while_mixing_ = [&] {
+    if (mixing.exchange(true)) return;
+    EXPECT_THAT(Prewarm(*cache, {5}), ElementsAre(Code::kResourceExhausted));
+    EXPECT_TRUE(Get(*cache, 9).ok());
+  };
+  EXPECT_EQ(Remix(*cache, next), 1);
+  EXPECT_TRUE(cache->Holds(*next, KeyNumber(1)));
+  EXPECT_THAT(Prewarm(*cache, {5}), ElementsAre(Code::kOk));
 }
 
 }  // namespace

@@ -3,9 +3,13 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <future>
 
+#include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
+#include "model/mapped_file.h"
 #include "model/status_macros.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
@@ -28,6 +32,12 @@ class ParameterUpdatesTest : public testing::Test {
   ParameterUpdatesTest()
       : base_(OpenTiny(directory_)), backend_(NewReferenceBackend()), canary_(NewReferenceBackend()) {}
 
+  // REQUIRES: nothing runs.
+  void UseProcessorWith(const std::string& instruction_set) {
+    backend_ = NewCpuBackend(1, instruction_set);
+    canary_ = NewCpuBackend(1, instruction_set);
+  }
+
   // With a log in memory-backed folder, or without one.
   void Start(bool durable, UpdateOptions options = {}) {
     if (durable) {
@@ -36,12 +46,13 @@ class ParameterUpdatesTest : public testing::Test {
       log_ = *std::move(log);
     }
     const CheckpointPtr served = durable ? log_->recovered() : base_;
-    auto parameters = Parameters::Create(*served, backend_.get());
+    auto parameters = Parameters::Create(*served, backend_.get(), precision_);
     ASSERT_OK(parameters);
     store_ = std::make_unique<ParameterStore>(*parameters);
     cache_ = std::make_unique<MixedWeightCache>(
         MixedWeightCache::Options{.byte_budget = 1 << 22},
         [this](std::shared_ptr<const Parameters> p, const Coefficients& c, MixTime when) {
+          if (when == MixTime::kNow && while_mixing_) while_mixing_();
           return MixedWeights::Mix(std::move(p), c, backend_.get(), when);
         },
         &metrics_);
@@ -55,11 +66,14 @@ class ParameterUpdatesTest : public testing::Test {
                                                               .served = served},
                                                   options);
   }
-  void Restart() {
+  void Stop() {
     updates_.reset();
     cache_.reset();
     store_.reset();
     log_.reset();
+  }
+  void Restart() {
+    Stop();
     Start(true);
   }
 
@@ -91,7 +105,7 @@ class ParameterUpdatesTest : public testing::Test {
   // What is served has the bits that packing `version` gives.
   void ExpectServes(const Checkpoint& version) {
     EXPECT_EQ(served(), version.digest);
-    ASSERT_OK_AND_ASSIGN(const auto loaded, Parameters::Create(version, backend_.get()));
+    ASSERT_OK_AND_ASSIGN(const auto loaded, Parameters::Create(version, backend_.get(), precision_));
     const auto& tensors = store_->Current()->tensors();
     ASSERT_EQ(tensors.size(), loaded->tensors().size());
     for (size_t i = 0; i < tensors.size(); ++i) {
@@ -99,6 +113,12 @@ class ParameterUpdatesTest : public testing::Test {
         EXPECT_EQ(std::memcmp(tensors[i].sets[set], loaded->tensors()[i].sets[set], tensors[i].bytes), 0);
       }
     }
+  }
+  // Of the served version, as if a request had used it.
+  void Use(double first) {
+    const MixingRule rule = base_->clp.mixing;
+    ASSERT_OK_AND_ASSIGN(const Weighting weighting, Weighting::Create(rule, 2, rule.alpha_min, {first, 1.0 - first}));
+    ASSERT_OK(cache_->Acquire(store_->Current(), Coefficients::From(rule, weighting, {})));
   }
   std::string served() const { return store_->Current()->version().digest; }
   std::string Exposition() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
@@ -110,9 +130,11 @@ class ParameterUpdatesTest : public testing::Test {
     return disk_fails_ && call == "fsync" ? absl::ResourceExhaustedError("disk full") : absl::OkStatus();
   }};
   const CheckpointPtr base_;
-  const std::unique_ptr<Backend> backend_, canary_;
+  Precision precision_ = Precision::kFloat32;
+  std::unique_ptr<Backend> backend_, canary_;
   prometheus::Registry registry_;
   Metrics metrics_{registry_};
+  std::function<void()> while_mixing_;  // Called by mixes that no request waits for.
   std::unique_ptr<VersionLog> log_;
   std::unique_ptr<ParameterStore> store_;
   std::unique_ptr<MixedWeightCache> cache_;
@@ -261,6 +283,44 @@ TEST_F(ParameterUpdatesTest, RollsBackAndForwardToTheExactBytes) {
   EXPECT_OK(Send(*NextVersion(*versions[2], 1, 4), *versions[2]));
 }
 
+// A state folder that another processor wrote: bfloat16 lies by the width of its vectors.
+TEST_F(ParameterUpdatesTest, AVersionPackedInAnotherLayoutIsPackedAgain) {
+  const std::vector<std::string> sets = CpuInstructionSets();
+  if (sets.size() < 2) GTEST_SKIP() << "this processor has one layout";
+  precision_ = Precision::kBfloat16;
+  UseProcessorWith(sets.front());
+  ASSERT_NO_FATAL_FAILURE(Start(true));
+  const CheckpointPtr first = NextVersion(*base_, 1, 1), second = NextVersion(*first, 1, 2);
+  ASSERT_OK(Send(*first, *base_));
+  ASSERT_OK(Send(*second, *first));
+  Stop();
+  UseProcessorWith(sets.back());
+  ASSERT_NO_FATAL_FAILURE(Start(true));
+  ExpectServes(*second);
+  ASSERT_OK(Activate(1));
+  ExpectServes(*first);
+}
+
+// Its checksum is right, and it is of the right kind.
+TEST_F(ParameterUpdatesTest, AVersionWhosePackedFormIsTooShortIsPackedAgain) {
+  constexpr size_t kHead = 4096;
+  ASSERT_NO_FATAL_FAILURE(Start(true));
+  const CheckpointPtr first = NextVersion(*base_, 1, 1), second = NextVersion(*first, 1, 2);
+  ASSERT_OK(Send(*first, *base_));
+  ASSERT_OK(Send(*second, *first));
+  Stop();
+  const std::string path = ram_.path() + "/state/versions/00000000000000000001-00000000000000000001.packed";
+  ASSERT_OK_AND_ASSIGN(const std::string whole, ReadSmallFile(path, 1 << 22));
+  const auto checksum = [](absl::string_view image) { return ContentChecksum(std::as_bytes(std::span(image))); };
+  const std::string image = whole.substr(kHead), half = image.substr(0, image.size() / 2);
+  const std::string head = absl::StrReplaceAll(whole.substr(0, kHead), {{checksum(image), checksum(half)}});
+  ASSERT_NE(head, whole.substr(0, kHead));
+  std::ofstream(path) << head << half;
+  ASSERT_NO_FATAL_FAILURE(Start(true));
+  ASSERT_OK(Activate(1));
+  ExpectServes(*first);
+}
+
 // P8.
 TEST_F(ParameterUpdatesTest, ADiskThatFailsRefusesTheCommitAndALaterOneWorks) {
   ASSERT_NO_FATAL_FAILURE(Start(true));
@@ -374,7 +434,23 @@ TEST_F(ParameterUpdatesTest, DamagedParametersAreRefusedAndWhatWasStagedIsGone) 
                                   HasSubstr("trimtab_params_staged_bytes 0")));
 }
 
-TEST_F(ParameterUpdatesTest, WatchersHearOfEveryChangeAndOfTheEnd) {
+TEST_F(ParameterUpdatesTest, ACommitUnderWayMixesNothingAgainOnceTheServerStops) {
+  ASSERT_NO_FATAL_FAILURE(Start(true));
+  for (const double first : {0.2, 0.5, 0.8}) ASSERT_NO_FATAL_FAILURE(Use(first));
+  int mixed = 0;
+  while_mixing_ = [&] {
+    ++mixed;
+    updates_->StartStop();
+    EXPECT_THAT(Activate(0), StatusIs(absl::StatusCode::kUnavailable));
+  };
+  const CheckpointPtr next = NextVersion(*base_, 1, 1);
+  ASSERT_OK(Send(*next, *base_));
+  EXPECT_EQ(mixed, 1) << "of three that are hot";
+  EXPECT_EQ(served(), next->digest) << "what was durable is served";
+  updates_->Stop();
+}
+
+TEST_F(ParameterUpdatesTest, WatchersHearOfTheVersionNowOfEveryChangeAndOfTheEnd) {
   ASSERT_NO_FATAL_FAILURE(Start(true));
   Mutex mutex;
   std::vector<uint64_t> heard;
@@ -385,8 +461,11 @@ TEST_F(ParameterUpdatesTest, WatchersHearOfEveryChangeAndOfTheEnd) {
   ASSERT_OK(Send(*NextVersion(*base_, 1, 1), *base_));
   ASSERT_OK(Activate(0));
   updates_->Stop();
-  EXPECT_THAT(heard, testing::ElementsAre(1, 0, 999));
+  EXPECT_THAT(heard, testing::ElementsAre(0, 1, 0, 999));
   EXPECT_THAT(Activate(1), StatusIs(absl::StatusCode::kUnavailable));
+  heard.clear();
+  updates_->Watch([&](const std::optional<ParameterVersion>& version) { heard.push_back(version.has_value()); });
+  EXPECT_THAT(heard, testing::ElementsAre(0)) << "who comes late hears of the end at once";
 }
 
 }  // namespace

@@ -99,6 +99,27 @@ TEST_F(SchedulerTest, CancelsWhileRunningAndFreesThePlace) {
   EXPECT_EQ(control_.cancelled(), 1);
 }
 
+TEST_F(SchedulerTest, ARequestCancelledWhileItIsEncodedLetsGoOfItsWeights) {
+  Start({.encode_steps = 3}, /*max_queue_length=*/256, /*mixtures=*/1);
+  auto cancelled = Submit({.first_token = 100, .key = 1});
+  control_.AllowSteps(1);
+  scheduler_->Cancel(cancelled->id());
+  control_.RunFreely();
+  EXPECT_TRUE(absl::IsCancelled(cancelled->Await().status()));
+  EXPECT_TRUE(Eventually([&] { return cache_->Acquire(parameters_, KeyNumber(2)).ok(); })) << "they are still pinned";
+}
+
+TEST_F(SchedulerTest, WhoNeedsTheRoomOfACancelledEncodingWaitsForItsEnd) {
+  Start({.encode_steps = 3}, /*max_queue_length=*/256, /*mixtures=*/1);
+  auto cancelled = Submit({.first_token = 100, .key = 1});
+  control_.AllowSteps(1);
+  scheduler_->Cancel(cancelled->id());
+  auto next = Submit({.first_token = 200, .key = 2});
+  control_.RunFreely();
+  EXPECT_TRUE(absl::IsCancelled(cancelled->Await().status()));
+  EXPECT_OK(next->Await().status());
+}
+
 TEST_F(SchedulerTest, CancellingWhatIsOverOrNeverWasDoesNothing) {
   Start({});
   control_.RunFreely();

@@ -254,6 +254,39 @@ TEST_F(VersionLogTest, ACommitThatTheDiskFailsChangesNothing) {
   EXPECT_GE(calls, 12);
 }
 
+// What fails may have reached the disk already: the last call flushes the folder, with the new file in place.
+TEST_F(VersionLogTest, AChangeOfStateThatTheDiskFailsIsNeitherInMemoryNorOnDisk) {
+  using Change = std::function<absl::Status(VersionLog&)>;
+  const Change changes[] = {[](VersionLog& log) {
+                              return log.SetLease({"other", 9});
+                            },
+                            [this](VersionLog& log) { return log.Activate(versions_[0]->version()); }};
+  for (const Change& change : changes) {
+    bool done = false;
+    int failing = 1;
+    for (; !done; ++failing) {
+      fs::remove_all(folder());
+      ASSERT_NO_FATAL_FAILURE(Store({1, 2}));
+      int count = 0;
+      bool armed = false;
+      const Disk disk([&](absl::string_view, const std::string&) {
+        return armed && ++count == failing ? absl::InternalError("broken") : absl::OkStatus();
+      });
+      ASSERT_OK_AND_ASSIGN(auto log, Open(disk));
+      ASSERT_OK(log->SetLease({"trainer", 7}));
+      armed = true;
+      done = change(*log).ok();
+      if (done) break;
+      EXPECT_EQ(log->lease(), (LeaseName{"trainer", 7}));
+      log.reset();
+      const auto again = MustOpen();
+      EXPECT_EQ(again->lease(), (LeaseName{"trainer", 7})) << "call " << failing;
+      EXPECT_EQ(again->recovered()->version(), versions_[1]->version()) << "call " << failing;
+    }
+    EXPECT_GT(failing, 4) << "create, write, fsync, rename, fsync folder";
+  }
+}
+
 TEST_F(VersionLogTest, AFullDiskRefusesTheCommitAndALaterOneWorks) {
   if (geteuid() != 0) GTEST_SKIP() << "mounting a small disk needs root";
   fs::create_directory(folder());
