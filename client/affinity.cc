@@ -50,11 +50,11 @@ SteeringAsked SteeringOf(const v1::Steering& steering) {
   return asked;
 }
 
-std::string AffinityKeys::For(const v1::Steering& steering, absl::Time deadline) {
+std::string AffinityKeys::For(const v1::Steering& steering, absl::Time deadline, const std::string& token) {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = absl::Now();
   if (!served_.has_value() && now >= ask_again_) {
-    if (const auto info = ask_(std::min(deadline, now + kAskTimeout)); info.ok()) {
+    if (const auto info = ask_(std::min(deadline, now + kAskTimeout), token); info.ok()) {
       if (auto served = ServedSteeringOf(*info); served.ok()) served_ = *std::move(served);
     }
     if (!served_.has_value()) ask_again_ = absl::Now() + kAskAgain;

@@ -33,12 +33,12 @@ SteeringAsked SteeringOf(const v1::Steering& asked);
 // Thread-safe; while one call asks, others wait for it.
 class AffinityKeys {
  public:
-  using Ask = std::function<absl::StatusOr<v1::GetModelInfoResponse>(absl::Time deadline)>;
+  using Ask = std::function<absl::StatusOr<v1::GetModelInfoResponse>(absl::Time deadline, const std::string& token)>;
   explicit AffinityKeys(Ask ask) : ask_(std::move(ask)) {}
 
   // The key (model/affinity_key.h) of a call that asks for `steering`; empty where that is not valid or nobody says
-  // what is served: the call goes out without, and the server's word counts.
-  std::string For(const v1::Steering& steering, absl::Time deadline);
+  // what is served: the call goes out without, and the server's word counts. `token` is what the call asks with.
+  std::string For(const v1::Steering& steering, absl::Time deadline, const std::string& token);
 
   // What a call sent with `key` came to. Forgets what is served if its reply was made with other coefficients, or it
   // was refused as invalid.

@@ -1,6 +1,7 @@
 #include "client/rich_status.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,8 @@
 
 namespace trimtab {
 namespace {
+
+constexpr char kDetailsPayload[] = "type.googleapis.com/google.rpc.Status";
 
 template <typename Detail>
 std::optional<Detail> FindDetail(const grpc::Status& status) {
@@ -27,16 +30,28 @@ std::optional<Detail> FindDetail(const grpc::Status& status) {
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
+  const auto with_details = [&](absl::Status result) {
+    if (!status.error_details().empty()) result.SetPayload(kDetailsPayload, absl::Cord(status.error_details()));
+    return result;
+  };
   const auto bad_request = FindDetail<google::rpc::BadRequest>(status);
   if (!bad_request.has_value() || bad_request->field_violations().empty()) {
-    return absl::Status(code, status.error_message());
+    return with_details(absl::Status(code, status.error_message()));
   }
   const std::string& field = bad_request->field_violations(0).field();
   std::string message = status.error_message();
   if (!absl::StrContains(message, field)) message = absl::StrCat(field, ": ", message);
   absl::Status result(code, message);
   result.SetPayload(kFieldPayload, absl::Cord(field));
-  return result;
+  return with_details(std::move(result));
+}
+
+google::rpc::Status DetailsOf(const absl::Status& status) {
+  google::rpc::Status rich;
+  if (const auto payload = status.GetPayload(kDetailsPayload)) rich.ParseFromString(std::string(*payload));
+  rich.set_code(static_cast<int>(status.code()));
+  rich.set_message(std::string(status.message()));
+  return rich;
 }
 
 std::string ErrorReasonOf(const grpc::Status& status) {

@@ -71,20 +71,25 @@ struct SummarizerClient::Impl {
       : options(options),
         servers(servers),
         routing(servers, options.failed_server_pause),
-        keys([this](absl::Time deadline) { return GetModelInfo(deadline, static_cast<int>(this->servers.size())); }),
+        keys([this](absl::Time deadline, const std::string& token) {
+          return GetModelInfo({.token = token}, deadline, static_cast<int>(this->servers.size()));
+        }),
         stubs(servers.size()) {}
 
   absl::Time Deadline() const { return absl::Now() + options.timeout; }
+  const std::string& TokenOf(const CallOptions& call) const { return call.token ? *call.token : options.token; }
 
   std::shared_ptr<const Stubs> StubsOf(size_t server);
   void Failed(size_t server, const std::shared_ptr<const Stubs>& broken);
 
   // Calls `attempt` until it is done, may not be tried again, or tries or time are up.
-  absl::Status Retry(absl::string_view key, absl::Time deadline, int max_attempts, const MakeAttempt& attempt);
-  absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo(absl::Time deadline, int max_attempts);
+  absl::Status Retry(const CallOptions& call, absl::string_view key, absl::Time deadline, int max_attempts,
+                     const MakeAttempt& attempt);
+  absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo(const CallOptions& call, absl::Time deadline, int max_attempts);
   // A summary, which the attempt that succeeds leaves in its last argument.
   using MakeSummary = std::function<Attempt(const Stubs&, grpc::ClientContext&, v1::SummarizeResponse*)>;
-  absl::StatusOr<v1::SummarizeResponse> Summarize(const v1::Steering& steering, const MakeSummary& attempt);
+  absl::StatusOr<v1::SummarizeResponse> Summarize(const CallOptions& call, const v1::Steering& steering,
+                                                  const MakeSummary& attempt);
   absl::Status Prewarm(const PrewarmShare& share, absl::Time deadline, v1::PrewarmResponse* all);
 
   const ClientOptions options;
@@ -107,8 +112,8 @@ void SummarizerClient::Impl::Failed(size_t server, const std::shared_ptr<const S
   if (stubs[server] == broken) stubs[server] = nullptr;
 }
 
-absl::Status SummarizerClient::Impl::Retry(absl::string_view key, absl::Time deadline, int max_attempts,
-                                           const MakeAttempt& attempt) {
+absl::Status SummarizerClient::Impl::Retry(const CallOptions& call, absl::string_view key, absl::Time deadline,
+                                           int max_attempts, const MakeAttempt& attempt) {
   absl::BitGen random;
   const std::vector<size_t> order = routing.Order(key);
   absl::Duration backoff = options.initial_backoff;
@@ -117,7 +122,9 @@ absl::Status SummarizerClient::Impl::Retry(absl::string_view key, absl::Time dea
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(deadline));
     if (!key.empty()) context.AddMetadata(kAffinityHeader, std::string(key));
-    if (!options.token.empty()) context.AddMetadata("authorization", "Bearer " + options.token);
+    if (!call.traceparent.empty()) context.AddMetadata("traceparent", call.traceparent);
+    if (const std::string& token = TokenOf(call); !token.empty())
+      context.AddMetadata("authorization", "Bearer " + token);
     const std::shared_ptr<const Stubs> connection = StubsOf(server);
     const Attempt last = attempt(*connection, context);
     if (last.status.ok()) return absl::OkStatus();
@@ -134,21 +141,23 @@ absl::Status SummarizerClient::Impl::Retry(absl::string_view key, absl::Time dea
   }
 }
 
-absl::StatusOr<v1::GetModelInfoResponse> SummarizerClient::Impl::GetModelInfo(absl::Time deadline, int max_attempts) {
+absl::StatusOr<v1::GetModelInfoResponse> SummarizerClient::Impl::GetModelInfo(const CallOptions& call,
+                                                                              absl::Time deadline, int max_attempts) {
   v1::GetModelInfoResponse response;
-  RETURN_IF_ERROR(Retry("", deadline, max_attempts, [&](const Stubs& server, grpc::ClientContext& context) {
+  RETURN_IF_ERROR(Retry(call, "", deadline, max_attempts, [&](const Stubs& server, grpc::ClientContext& context) {
     return Attempt{.status = server.summarizer->GetModelInfo(&context, {}, &response)};
   }));
   return response;
 }
 
-absl::StatusOr<v1::SummarizeResponse> SummarizerClient::Impl::Summarize(const v1::Steering& steering,
+absl::StatusOr<v1::SummarizeResponse> SummarizerClient::Impl::Summarize(const CallOptions& call,
+                                                                        const v1::Steering& steering,
                                                                         const MakeSummary& attempt) {
   const absl::Time deadline = Deadline();
-  const std::string key = keys.For(steering, deadline);
+  const std::string key = keys.For(steering, deadline, TokenOf(call));
   absl::StatusOr<v1::SummarizeResponse> outcome = v1::SummarizeResponse();
   const absl::Status status =
-      Retry(key, deadline, options.max_attempts,
+      Retry(call, key, deadline, options.max_attempts,
             [&](const Stubs& server, grpc::ClientContext& context) { return attempt(server, context, &*outcome); });
   if (!status.ok()) outcome = status;
   keys.Learn(key, outcome);
@@ -158,7 +167,7 @@ absl::StatusOr<v1::SummarizeResponse> SummarizerClient::Impl::Summarize(const v1
 absl::Status SummarizerClient::Impl::Prewarm(const PrewarmShare& share, absl::Time deadline, v1::PrewarmResponse* all) {
   v1::PrewarmResponse response;
   RETURN_IF_ERROR(
-      Retry(share.key, deadline, options.max_attempts, [&](const Stubs& server, grpc::ClientContext& context) {
+      Retry({}, share.key, deadline, options.max_attempts, [&](const Stubs& server, grpc::ClientContext& context) {
         return Attempt{.status = server.admin->Prewarm(&context, share.request, &response)};
       }));
   if (response.results_size() != share.request.weightings_size()) {
@@ -176,35 +185,42 @@ SummarizerClient::SummarizerClient(absl::string_view servers, const ClientOption
 
 SummarizerClient::~SummarizerClient() = default;
 
-absl::StatusOr<v1::SummarizeResponse> SummarizerClient::Summarize(const v1::SummarizeRequest& request) const {
-  return impl_->Summarize(request.steering(), [&](const Stubs& server, grpc::ClientContext& context, auto* response) {
-    return Attempt{.status = server.summarizer->Summarize(&context, request, response)};
-  });
+absl::StatusOr<v1::SummarizeResponse> SummarizerClient::Summarize(const v1::SummarizeRequest& request,
+                                                                  const CallOptions& call) const {
+  return impl_->Summarize(call, request.steering(),
+                          [&](const Stubs& server, grpc::ClientContext& context, auto* response) {
+                            return Attempt{.status = server.summarizer->Summarize(&context, request, response)};
+                          });
 }
 
 absl::StatusOr<v1::SummarizeResponse> SummarizerClient::StreamSummarize(const v1::SummarizeRequest& request,
-                                                                        const OnText& on_text) const {
-  return impl_->Summarize(request.steering(), [&](const Stubs& server, grpc::ClientContext& context, auto* response) {
-    bool fresh = true, complete = false;
-    const auto reader = server.summarizer->StreamSummarize(&context, request);
-    for (v1::StreamSummarizeResponse message; reader->Read(&message);) {
-      fresh = false;
-      if (message.has_text()) on_text(message.text());
-      if (!message.has_result()) continue;
-      *response = std::move(*message.mutable_result());
-      complete = true;
-    }
-    grpc::Status status = reader->Finish();
-    if (status.ok() && !complete) {
-      status = grpc::Status(grpc::StatusCode::INTERNAL,
-                            "the stream ended without a result; expected one as its last message: is this a trimtabd?");
-    }
-    return Attempt{.status = std::move(status), .may_retry = fresh};
-  });
+                                                                        const OnText& on_text,
+                                                                        const CallOptions& call) const {
+  return impl_->Summarize(
+      call, request.steering(), [&](const Stubs& server, grpc::ClientContext& context, auto* response) {
+        bool fresh = true, complete = false;
+        const auto reader = server.summarizer->StreamSummarize(&context, request);
+        for (v1::StreamSummarizeResponse message; reader->Read(&message);) {
+          fresh = false;
+          if (message.has_text()) on_text(message.text());
+          if (call.wanted && !call.wanted()) context.TryCancel();
+          if (!message.has_result()) continue;
+          *response = std::move(*message.mutable_result());
+          complete = true;
+        }
+        grpc::Status status = reader->Finish();
+        if (status.ok() && !complete) {
+          status =
+              grpc::Status(grpc::StatusCode::INTERNAL,
+                           "the stream ended without a result; expected one as its last message: is this a trimtabd?");
+        }
+        return Attempt{.status = std::move(status), .may_retry = fresh};
+      });
 }
 
 absl::StatusOr<SummarizerClient::Explored> SummarizerClient::Explore(const v1::ExploreRequest& request,
-                                                                     const OnPoint& on_point) const {
+                                                                     const OnPoint& on_point,
+                                                                     const CallOptions& call) const {
   Explored explored;
   bool whole = false;
   const auto attempt = [&](const Stubs& server, grpc::ClientContext& context) {
@@ -214,25 +230,27 @@ absl::StatusOr<SummarizerClient::Explored> SummarizerClient::Explore(const v1::E
       fresh = false;
       if (message.has_accepted()) explored.accepted = std::move(*message.mutable_accepted());
       if (message.has_point()) on_point(message.point());
+      if (call.wanted && !call.wanted()) context.TryCancel();
       whole = message.has_front();
       if (whole) explored.front = std::move(*message.mutable_front());
     }
     return Attempt{.status = reader->Finish(), .may_retry = fresh};
   };
-  RETURN_IF_ERROR(impl_->Retry(ArticleKey(request.article()), impl_->Deadline(), impl_->options.max_attempts, attempt));
+  RETURN_IF_ERROR(
+      impl_->Retry(call, ArticleKey(request.article()), impl_->Deadline(), impl_->options.max_attempts, attempt));
   if (whole) return explored;
   return absl::InternalError("the stream ended without a front; expected one as its last message: is this a trimtabd?");
 }
 
-absl::StatusOr<v1::GetModelInfoResponse> SummarizerClient::GetModelInfo() const {
-  return impl_->GetModelInfo(impl_->Deadline(), impl_->options.max_attempts);
+absl::StatusOr<v1::GetModelInfoResponse> SummarizerClient::GetModelInfo(const CallOptions& call) const {
+  return impl_->GetModelInfo(call, impl_->Deadline(), impl_->options.max_attempts);
 }
 
 absl::StatusOr<v1::PrewarmResponse> SummarizerClient::Prewarm(const std::vector<v1::Steering>& weightings) const {
   const absl::Time deadline = impl_->Deadline();
   std::map<size_t, PrewarmShare> shares;  // By server.
   for (size_t i = 0; i < weightings.size(); ++i) {
-    std::string key = impl_->keys.For(weightings[i], deadline);
+    std::string key = impl_->keys.For(weightings[i], deadline, impl_->options.token);
     PrewarmShare& share = shares[impl_->routing.Choose(impl_->routing.Order(key), absl::Now()).server];
     if (share.members.empty()) share.key = std::move(key);
     share.members.push_back(i);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,15 @@ struct ClientOptions {
   std::string token = "";  // Bearer token of role infer; empty: none.
 };
 
+// What one call does otherwise than the client: for who passes on the calls of others.
+struct CallOptions {
+  std::optional<std::string> token = std::nullopt;  // Instead of the client's; "": none.
+  std::string traceparent = "";                     // W3C trace context, sent as metadata; empty: none.
+  // Asked on the calling thread after each message of a stream; false ends the call with CANCELLED. Null: always
+  // wanted.
+  std::function<bool()> wanted = nullptr;
+};
+
 // Calls trimtab.v1.Summarizer and Admin. Blocks; errors carry the server's message and the field at fault (FieldOf).
 // Thread-safe.
 //
@@ -43,12 +53,13 @@ class SummarizerClient {
   explicit SummarizerClient(absl::string_view servers, const ClientOptions& options = {});
   ~SummarizerClient();
 
-  absl::StatusOr<v1::SummarizeResponse> Summarize(const v1::SummarizeRequest& request) const;
+  absl::StatusOr<v1::SummarizeResponse> Summarize(const v1::SummarizeRequest& request,
+                                                  const CallOptions& call = {}) const;
 
   // Calls `on_text` on this thread for each piece. Tries again only while no piece has arrived.
   using OnText = std::function<void(absl::string_view piece)>;
-  absl::StatusOr<v1::SummarizeResponse> StreamSummarize(const v1::SummarizeRequest& request,
-                                                        const OnText& on_text) const;
+  absl::StatusOr<v1::SummarizeResponse> StreamSummarize(const v1::SummarizeRequest& request, const OnText& on_text,
+                                                        const CallOptions& call = {}) const;
 
   // Calls `on_point` on this thread for each point, as they are done. Tries again only while nothing has arrived.
   using OnPoint = std::function<void(const v1::ExplorePoint& point)>;
@@ -56,10 +67,11 @@ class SummarizerClient {
     v1::ExploreAccepted accepted;
     v1::ExploreFront front;
   };
-  absl::StatusOr<Explored> Explore(const v1::ExploreRequest& request, const OnPoint& on_point) const;
+  absl::StatusOr<Explored> Explore(const v1::ExploreRequest& request, const OnPoint& on_point,
+                                   const CallOptions& call = {}) const;
 
   // Of the first server that answers.
-  absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo() const;
+  absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo(const CallOptions& call = {}) const;
 
   // Has the mixed weights of each weighting made by the server that its requests go to. Results are in order.
   absl::StatusOr<v1::PrewarmResponse> Prewarm(const std::vector<v1::Steering>& weightings) const;

@@ -44,11 +44,12 @@ v1::SummarizeResponse Reply(std::vector<float> coefficients) {
 
 class AffinityKeysTest : public testing::Test {
  protected:
-  std::string For(const v1::Steering& steering) { return keys_.For(steering, absl::InfiniteFuture()); }
+  std::string For(const v1::Steering& steering) { return keys_.For(steering, absl::InfiniteFuture(), "token"); }
 
   absl::StatusOr<v1::GetModelInfoResponse> info_ = Info();
   int asked_ = 0;
-  AffinityKeys keys_{[this](absl::Time) {
+  AffinityKeys keys_{[this](absl::Time, const std::string& token) {
+    EXPECT_EQ(token, "token");
     ++asked_;
     return info_;
   }};

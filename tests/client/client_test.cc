@@ -1,5 +1,6 @@
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -38,9 +39,19 @@ class Scripted final : public v1::Summarizer::Service {
     return status;
   }
 
-  grpc::Status StreamSummarize(grpc::ServerContext*, const v1::SummarizeRequest*,
+  grpc::Status StreamSummarize(grpc::ServerContext* context, const v1::SummarizeRequest*,
                                grpc::ServerWriter<v1::StreamSummarizeResponse>* writer) override {
+    metadata.clear();
+    for (const auto& [key, value] : context->client_metadata()) {
+      metadata.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
+    }
     v1::StreamSummarizeResponse message;
+    if (endless) {
+      message.set_text("more");
+      while (writer->Write(message)) {
+      }
+      return grpc::Status::CANCELLED;
+    }
     if (fail_after_text) {
       message.set_text("half");
       writer->Write(message);
@@ -79,7 +90,9 @@ class Scripted final : public v1::Summarizer::Service {
   absl::Duration delay;
   bool fail_after_text = false;
   bool no_result = false;
+  bool endless = false;
   std::atomic<int> calls = 0;
+  std::map<std::string, std::string> metadata;  // Of the last stream.
 
  private:
   grpc::Status Next() {
@@ -120,6 +133,31 @@ TEST_F(ClientTest, TriesAgainWhileTheServerIsDrainingOrFull) {
   ASSERT_OK_AND_ASSIGN(const auto reply, SummarizerClient(address(), quick_).Summarize(Request()));
   EXPECT_EQ(reply.summary(), "about it");
   EXPECT_EQ(service_.calls, 3);
+}
+
+TEST_F(ClientTest, PassesOnTheTokenAndTraceOfACall) {
+  ClientOptions options = quick_;
+  options.token = "own";
+  const SummarizerClient client(address(), options);
+  const auto ignore = [](absl::string_view) {};
+  EXPECT_OK(client.StreamSummarize(Request(), ignore));
+  EXPECT_EQ(service_.metadata.at("authorization"), "Bearer own");
+  EXPECT_FALSE(service_.metadata.contains("traceparent"));
+  EXPECT_OK(client.StreamSummarize(Request(), ignore, {.token = "caller", .traceparent = "00-1-2-01"}));
+  EXPECT_EQ(service_.metadata.at("authorization"), "Bearer caller");
+  EXPECT_EQ(service_.metadata.at("traceparent"), "00-1-2-01");
+  EXPECT_OK(client.StreamSummarize(Request(), ignore, {.token = ""}));
+  EXPECT_FALSE(service_.metadata.contains("authorization"));
+}
+
+TEST_F(ClientTest, AStreamThatIsNotWantedAnyMoreIsCancelled) {
+  service_.endless = true;
+  const CallOptions call = {.wanted = [] { return false; }};
+  int pieces = 0;
+  const auto count = [&](absl::string_view) { ++pieces; };
+  const auto reply = SummarizerClient(address(), quick_).StreamSummarize(Request(), count, call);
+  EXPECT_GE(pieces, 1);
+  EXPECT_THAT(reply, StatusIs(absl::StatusCode::kCancelled));
 }
 
 TEST_F(ClientTest, GivesUpAfterMaxAttempts) {

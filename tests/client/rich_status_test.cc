@@ -37,6 +37,17 @@ TEST(RichStatusTest, KeepsTheFieldAtFaultAndNamesItOnce) {
   EXPECT_EQ(std::string(nameless.message()), "article: is empty");
 }
 
+TEST(RichStatusTest, KeepsTheDetailsForWhoPassesThemOn) {
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(2);
+  const auto rich = DetailsOf(FromGrpc(WithDetail(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", retry)));
+  EXPECT_EQ(rich.code(), static_cast<int>(grpc::StatusCode::RESOURCE_EXHAUSTED));
+  EXPECT_EQ(rich.message(), "full");
+  ASSERT_EQ(rich.details_size(), 1);
+  EXPECT_TRUE(rich.details(0).Is<google::rpc::RetryInfo>());
+  EXPECT_EQ(DetailsOf(absl::InternalError("ours")).details_size(), 0);
+}
+
 TEST(RichStatusTest, ReadsTheReason) {
   grpc::Status status = WithDetail(grpc::StatusCode::ABORTED, "over", google::rpc::RetryInfo());
   EXPECT_EQ(ErrorReasonOf(status), "");

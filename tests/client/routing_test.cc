@@ -42,6 +42,14 @@ TEST(RendezvousOrderTest, HoldsEveryServerOnceAndIsTheSameEachTime) {
   EXPECT_THAT(RendezvousOrder("key", {"one:1"}), ElementsAre(0));
 }
 
+// tests/client/python/affinity_test.py expects the same.
+TEST(RendezvousOrderTest, IsThatOfClientsInOtherLanguages) {
+  EXPECT_THAT(RendezvousOrder("key0", Three()), ElementsAre(2, 0, 1));
+  EXPECT_THAT(RendezvousOrder("key1", Three()), ElementsAre(1, 0, 2));
+  EXPECT_THAT(RendezvousOrder("key4", Three()), ElementsAre(1, 2, 0));
+  EXPECT_THAT(RendezvousOrder("key5", Three()), ElementsAre(2, 1, 0));
+}
+
 TEST(RendezvousOrderTest, SpreadsKeysEvenlyInEveryPlace) {
   for (size_t place = 0; place < 3; ++place) {
     std::map<size_t, int> keys;

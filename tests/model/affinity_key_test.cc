@@ -1,9 +1,14 @@
 #include "model/affinity_key.h"
 
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "model/weighting.h"
 
@@ -38,6 +43,34 @@ TEST(AffinityKeyTest, IsEqualForWeightingsThatSnapToOneMixtureAndDiffersOtherwis
 TEST(ArticleKeyTest, IsTheHashOfItsBytes) {
   EXPECT_EQ(ArticleKey(""), "2d06800538d394c2");  // As XXH3 is specified.
   EXPECT_NE(ArticleKey("an article"), ArticleKey("another"));
+}
+
+std::vector<std::string> List(const std::string& column) { return absl::StrSplit(column, ','); }
+double ExactDouble(const std::string& hexadecimal) { return std::strtod(hexadecimal.c_str(), nullptr); }
+
+// The columns are explained in tests/client/python/make_affinity_golden.py.
+TEST(AffinityKeyTest, IsThatOfClientsInOtherLanguages) {
+  std::ifstream file(TRIMTAB_SOURCE_DIR "/tests/model/testdata/affinity/keys.tsv");
+  int lines = 0;
+  for (std::string line; std::getline(file, line); ++lines) {
+    const std::vector<std::string> columns = absl::StrSplit(line, '\t');
+    ASSERT_EQ(columns.size(), 8u);
+    std::vector<double> w;
+    for (const std::string& entry : List(columns[5])) w.push_back(ExactDouble(entry));
+    const MixingRule rule{*ParseMixingKind(columns[0]), ExactDouble(columns[1])};
+    const CoefficientGrid grid{.w_bits = std::stoi(columns[2]), .beta_bits = std::stoi(columns[3])};
+    const int rewards = static_cast<int>(w.size());
+    const auto weighting = Weighting::Create(rule, rewards, ExactDouble(columns[4]), std::move(w));
+    ASSERT_TRUE(weighting.ok()) << weighting.status();
+    const Coefficients coefficients = Coefficients::From(rule, *weighting, grid);
+    std::vector<float> expected;
+    for (const std::string& units : List(columns[6])) {
+      expected.push_back(std::ldexp(std::stof(units), -20));
+    }
+    EXPECT_EQ(coefficients.values(), expected) << line;
+    EXPECT_EQ(AffinityKey(coefficients.values()), columns[7]) << line;
+  }
+  EXPECT_GT(lines, 100);
 }
 
 }  // namespace
