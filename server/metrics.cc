@@ -88,6 +88,7 @@ Metrics::Metrics(Registry& r)
                                    PhaseBuckets())),
       requests_running(OneGauge(r, "requests_running", "Requests in the batch now.")),
       requests_waiting(OneGauge(r, "requests_waiting", "Requests that wait for a place in the batch.")),
+      requests_waiting_limit(OneGauge(r, "requests_waiting_limit", "What requests_waiting never exceeds.")),
       requests_rejected(Counters(r, "requests_rejected_total",
                                  "Requests refused by reason: on arrival, or displaced from the full queue by "
                                  "one of a weighting of which fewer wait.")),

@@ -45,6 +45,7 @@ struct Metrics {
   prometheus::Histogram& decode_duration;                      // request_decode_duration_seconds
   prometheus::Gauge& requests_running;                         // requests_running
   prometheus::Gauge& requests_waiting;                         // requests_waiting
+  prometheus::Gauge& requests_waiting_limit;                   // requests_waiting_limit
   prometheus::Family<prometheus::Counter>& requests_rejected;  // requests_rejected_total{reason}
   prometheus::Counter& rejected_queue_full;
   prometheus::Counter& rejected_displaced;

@@ -59,7 +59,9 @@ class RequestQueue {
   };
 
   // `metrics` must outlive the last request.
-  RequestQueue(int max_length, Metrics* metrics) : max_length_(max_length), metrics_(metrics) {}
+  RequestQueue(int max_length, Metrics* metrics) : max_length_(max_length), metrics_(metrics) {
+    metrics->requests_waiting_limit.Set(max_length);
+  }
 
   // Takes requests in at one moment, as many from the front as there is room for; says how many, and leaves the others.
   // ResourceExhausted (full), Unavailable (draining) when it takes none. Where it is full, the youngest request of the

@@ -4,14 +4,18 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <iterator>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 #include "prometheus/text_serializer.h"
+#include "server/rim/process_metrics.h"
 #include "server/rim/version.h"
 
 namespace trimtab {
@@ -61,8 +65,9 @@ struct MetricsHttp::Impl {
     server.Get("/metrics", [&registry, before = std::move(options.before_metrics)](const httplib::Request&,
                                                                                    httplib::Response& reply) {
       before();
-      reply.set_content(prometheus::TextSerializer().Serialize(registry.Collect()),
-                        "text/plain; version=0.0.4; charset=utf-8");
+      std::vector<prometheus::MetricFamily> families = registry.Collect();
+      absl::c_move(ProcessMetrics(), std::back_inserter(families));
+      reply.set_content(prometheus::TextSerializer().Serialize(families), "text/plain; version=0.0.4; charset=utf-8");
     });
     server.Get("/livez", [](const httplib::Request&, httplib::Response& reply) { Answer(reply, 200, "ok\n"); });
     server.Get("/readyz", [ready = std::move(options.ready)](const httplib::Request&, httplib::Response& reply) {

@@ -11,7 +11,7 @@
 namespace trimtab {
 
 // The operator's port, plain HTTP, GET only:
-//   /metrics  every series in Prometheus' text format
+//   /metrics  every series in Prometheus' text format, and those of the process (process_metrics.h)
 //   /livez    200 for as long as the process answers: never depends on the model
 //   /readyz   200 while `ready` says so, else 503
 //   /version  {"version": ..., "commit": ...}

@@ -67,6 +67,7 @@ TEST(MetricsTest, ExportsTheDocumentedSeries) {
                                             "trimtab_request_decode_duration_seconds",
                                             "trimtab_requests_running",
                                             "trimtab_requests_waiting",
+                                            "trimtab_requests_waiting_limit",
                                             "trimtab_requests_rejected_total",
                                             "trimtab_requests_cancelled_total",
                                             "trimtab_prompt_tokens_total",

@@ -430,6 +430,7 @@ TEST_F(SchedulerTest, MetricsFollowTheRequests) {
   control_.AllowSteps(3);
   EXPECT_EQ(metrics_.requests_running.Value(), 2);
   EXPECT_EQ(metrics_.requests_waiting.Value(), 0);
+  EXPECT_EQ(metrics_.requests_waiting_limit.Value(), SchedulerOptions().max_queue_length);
   control_.RunFreely();
   EXPECT_TRUE(first->Await().ok());
   EXPECT_TRUE(second->Await().ok());

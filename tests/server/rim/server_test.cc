@@ -191,6 +191,7 @@ TEST_F(ServerTest, TheOperatorsPortAnswersMetricsProbesAndVersion) {
   EXPECT_EQ(Metric("trimtab_prompt_tokens_total"), reply.input_tokens());
   EXPECT_EQ(Metric("trimtab_params_info{digest=\"" + reply.parameter_version().digest() + "\"}"), 1);
   EXPECT_THAT(metrics.body, HasSubstr("trimtab_build_info{"));
+  EXPECT_THAT(metrics.body, HasSubstr("\nprocess_resident_memory_bytes "));
   EXPECT_THAT(metrics.body, testing::Not(HasSubstr(kArticle)));
   EXPECT_EQ(HttpGet(address, "/livez").status, 200);
   EXPECT_EQ(HttpGet(address, "/readyz").status, 200);

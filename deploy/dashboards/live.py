@@ -1,0 +1,165 @@
+"""A real trimtabd and a real Prometheus that scrapes it, on free ports of 127.0.0.1, and load from `trimtab`."""
+
+import json
+import pathlib
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+import urllib.request
+
+from panels import Prometheus
+
+DEPLOY = pathlib.Path(__file__).resolve().parent.parent
+RULES = DEPLOY / "chart" / "files" / "trimtab-rules.yaml"
+ARTICLE = DEPLOY / "demo-article.txt"
+MODEL = DEPLOY / "models" / "debian-pilot"
+
+CONFIGURATION = """
+global: {{scrape_interval: {scrape}, evaluation_interval: {scrape}}}
+rule_files: ["{rules}"]
+scrape_configs: [{{job_name: trimtab, static_configs: [{{targets: ["{metrics}"]}}]}}]
+"""
+
+
+def free_port():
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def await_true(condition, what, seconds=60):
+    """Waits until condition() holds; TimeoutError naming `what` otherwise."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come about in {seconds} s")
+        time.sleep(0.05)
+
+
+def answers(url):
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+class Pair:
+    """The two, from construction to close(). `binaries`: a build folder. `folder`: an empty one."""
+
+    def __init__(self, binaries, folder, scrape, rate):
+        self.binaries, self.folder = pathlib.Path(binaries), pathlib.Path(folder)
+        self.processes = []
+        try:
+            self.grpc, self.metrics = self._start_server()
+            self.prometheus = Prometheus(self._start_prometheus(scrape), rate)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, name, argv, stdout):
+        with open(self.folder / f"{name}.log", "wb") as log:
+            self.processes.append(subprocess.Popen(argv, stdout=stdout, stderr=log))
+        return self.processes[-1]
+
+    def _start_server(self):
+        server = self._start("trimtabd", [
+            self.binaries / "server" / "trimtabd", "--model", MODEL, "--listen", "127.0.0.1:0", "--metrics-listen",
+            "127.0.0.1:0", "--prewarm", "concise", "--cache-bytes", "64MiB", "--state-dir", self.folder / "state",
+            "--drain-accept-seconds", "0"], subprocess.PIPE)
+        line = server.stdout.readline().decode()
+        if not line.startswith("listening "):
+            raise RuntimeError(f"trimtabd did not start: {(self.folder / 'trimtabd.log').read_text()}")
+        words = dict(word.split("=") for word in line.split()[1:])
+        return words["grpc"], words["metrics"]
+
+    def _start_prometheus(self, scrape):
+        configuration = self.folder / "prometheus.yaml"
+        configuration.write_text(CONFIGURATION.format(scrape=scrape, rules=RULES, metrics=self.metrics))
+        address = f"127.0.0.1:{free_port()}"
+        self._start("prometheus", [
+            "prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self.folder / 'series'}",
+            f"--web.listen-address={address}", "--log.level=warn"], subprocess.DEVNULL)
+        await_true(lambda: answers(f"http://{address}/-/ready"), "Prometheus")
+        return f"http://{address}"
+
+    def trimtab(self, *arguments):
+        """Runs the command line to its end; RuntimeError with what it said when it fails."""
+        argv = [self.binaries / "client" / "trimtab", *arguments, "--server", self.grpc]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise RuntimeError(f"trimtab {arguments[0]}: {done.stdout}{done.stderr}")
+
+    def send(self, weightings):
+        """One summary for each first weight."""
+        weights = [word for first in weightings for word in ("--weights", f"{first:.4f},{1 - first:.4f}")]
+        self.trimtab("summarize", "--article", ARTICLE, *weights)
+
+    def change(self, number):
+        """All that callers do seldom: new parameters, an exploration, a weighting to prewarm."""
+        self.trimtab("publish", make_version(self.folder, number), "--holder", "live")
+        self.trimtab("explore", "--article", ARTICLE, "--divisions", "10", "--alphas", "3")
+        self.trimtab("prewarm", "--weights", f"0.3{number},0.6{10 - number}")
+
+    def close(self):
+        """Ends both, the last one started first."""
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def make_version(folder, number):
+    """A copy of the model in `folder` that differs from that of every other number in one tensor; its path."""
+    copy = folder / f"version-{number}"
+    shutil.copytree(MODEL, copy)
+    nudge(copy / "conditioned" / "brief.safetensors", number)
+    claim_nothing(copy / "clp.json")
+    return copy
+
+
+def nudge(path, number):
+    """Flips low bits of the first values of a safetensors file, by `number`."""
+    content = bytearray(path.read_bytes())
+    first = 8 + struct.unpack("<Q", content[:8])[0]
+    for bit in range(8):
+        content[first + 4 * bit] ^= number >> bit & 1
+    path.write_bytes(content)
+
+
+def claim_nothing(path):
+    """Takes from a clp.json the digest of what it described."""
+    clp = json.loads(path.read_text())
+    clp.pop("digest")
+    path.write_text(json.dumps(clp))
+
+
+class Load:
+    """Callers that send without pause, from construction to close(): few hot weightings, and ever new ones."""
+
+    HOT = (1.0, 0.0, 0.5, 0.25, 0.75)
+
+    def __init__(self, pair, callers=3):
+        self.pair, self.stop = pair, threading.Event()
+        self.threads = [threading.Thread(target=self._call, args=(caller,)) for caller in range(callers)]
+        for thread in self.threads:
+            thread.start()
+
+    def _call(self, caller):
+        rounds = 0
+        while not self.stop.is_set():
+            rare = (37 * rounds + 101 * caller) % 997 / 997
+            self.pair.send((*self.HOT[:1 + rounds % len(self.HOT)], rare))
+            rounds += 1
+
+    def close(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
