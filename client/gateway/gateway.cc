@@ -99,6 +99,7 @@ struct Gateway::Impl {
   const GatewayOptions options;
   const SummarizerClient client;
   httplib::Server server;
+  int listening = -1;  // The socket that was bound last.
   int port = -1;
   std::thread thread;
 };
@@ -111,7 +112,8 @@ Gateway::Impl::Impl(GatewayOptions given)
   server.set_payload_max_length(options.max_body_bytes);
   server.set_tcp_nodelay(true);  // Pieces are small, and wanted at once.
   // Not the default SO_REUSEPORT: a second server on our port is an error.
-  server.set_socket_options([](int socket) {
+  server.set_socket_options([this](int socket) {
+    listening = socket;
     const int on = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   });
@@ -261,6 +263,8 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& op
     return absl::UnavailableError(absl::StrCat(
         "listen ", options.listen, " cannot be bound: is the port in use, or the host not of this machine?"));
   }
+  // httplib lets 5 connections wait to be taken; the others of a crowd would try again after seconds.
+  ::listen(impl->listening, SOMAXCONN);
   impl->thread = std::thread([server = &impl->server] { server->listen_after_bind(); });
   while (!impl->server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));

@@ -50,7 +50,8 @@ function show(result) {
   at("pin").disabled = false;
   const milliseconds = 1000 * Number.parseFloat(result.timings?.first_token ?? "0");
   const cache = result.cache.replace("CACHE_OUTCOME_", "").toLowerCase();
-  at("about").textContent = `${weightingText(result.weighting)} · ${cache} · first token after ${milliseconds.toFixed(0)} ms`;
+  const latency = `first token after ${milliseconds.toFixed(0)} ms`;
+  at("about").textContent = `${weightingText(result.weighting)} · ${cache} · ${latency}`;
 }
 
 async function summarize() {
@@ -121,12 +122,11 @@ function gridOf() {
 async function explore() {
   const points = [];
   let front = { points: [], objectives: [] };
-  const draw = () => points.length && drawFront(at("front"), { points, front: front.points, objectives: front.objectives, names: names(), chosen: choose });
   at("explore").disabled = true;
   at("error").textContent = "";
   try {
-    const request = { article: at("article").value, reference: at("reference").value, grid: gridOf(), options: OPTIONS };
-    await api.explore(request, {
+    const text = { article: at("article").value, reference: at("reference").value };
+    await api.explore({ ...text, grid: gridOf(), options: OPTIONS }, {
       token: token(),
       onEvent: (name, data) => {
         if (name === "front") front = data;
@@ -134,12 +134,16 @@ async function explore() {
         at("explored").textContent = `${points.length} summaries`;
       },
     });
-    at("explored").textContent = `${points.length} summaries${front.points.length ? `, ${front.points.length} on the front` : ""}`;
+    const best = front.points.length ? `, ${front.points.length} on the front` : "";
+    at("explored").textContent = `${points.length} summaries${best}`;
   } catch (error) {
     at("error").textContent = error.message;
     at("explored").textContent = "";
   }
-  draw();
+  if (points.length) {
+    const { points: best, objectives } = front;
+    drawFront(at("front"), { points, front: best, objectives, names: names(), chosen: choose });
+  }
   at("explore").disabled = false;
 }
 
@@ -165,7 +169,9 @@ async function start() {
     setTimeout(start, 2000);
     return;
   }
-  at("model").textContent = `${info.name} (${info.variant}, ${info.precision}) · version ${info.parameter_version.epoch}/${info.parameter_version.sequence} · trimtabd ${info.server_version}`;
+  const { epoch, sequence } = info.parameter_version;
+  at("model").textContent =
+    `${info.name} (${info.variant}, ${info.precision}) · version ${epoch}/${sequence} · trimtabd ${info.server_version}`;
   weights = steering(at("weights"), names(), soon);
   at("alpha-row").hidden = info.rewards.length === 0 || info.mixing === "fixed";
   at("alpha").value = Math.round(100 * shareOf(info.default_alpha));
@@ -180,6 +186,7 @@ at("alpha").addEventListener("input", () => {
   soon();
 });
 at("article").addEventListener("input", soon);
+at("token").addEventListener("change", soon);
 at("pin").addEventListener("click", pin);
 at("explore").addEventListener("click", explore);
 start();

@@ -18,7 +18,8 @@ function words(point) {
 // What is drawn against what: two objectives, or, without a reference, the first weight and the length.
 function axesOf(objectives, names) {
   if (objectives.length >= 2) {
-    return objectives.slice(0, 2).map((name) => ({ label: name.replaceAll("_", " "), of: (point) => point.scores[name] }));
+    const axis = (name) => ({ label: name.replaceAll("_", " "), of: (point) => point.scores[name] });
+    return objectives.slice(0, 2).map(axis);
   }
   const first = (point) => point.result.weighting.weights[0] ?? 0;
   return [{ label: `weight of ${names[0] ?? "nothing"}`, of: first }, { label: "words", of: words }];
@@ -58,7 +59,12 @@ export function drawFront(container, { points, front, objectives, names, chosen 
   const sorted = [...points].sort((a, b) => axes[0].of(a) - axes[0].of(b));
   const isBest = (point) => front.includes(point.index);
 
-  const svg = drawing("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, class: "plot", role: "group", "aria-label": `${points.length} weightings: ${axes[1].label} against ${axes[0].label}` });
+  const svg = drawing("svg", {
+    viewBox: `0 0 ${width} ${HEIGHT}`,
+    class: "plot",
+    role: "group",
+    "aria-label": `${points.length} weightings: ${axes[1].label} against ${axes[0].label}`,
+  });
   svg.append(
     drawing("line", { x1: MARGIN / 2, x2: width, y1: HEIGHT - MARGIN / 2, y2: HEIGHT - MARGIN / 2, class: "axis" }),
     drawing("line", { x1: MARGIN / 2, x2: MARGIN / 2, y1: 0, y2: HEIGHT - MARGIN / 2, class: "axis" }),
@@ -68,7 +74,11 @@ export function drawFront(container, { points, front, objectives, names, chosen 
   );
   const circles = sorted.map((point, index) => {
     const [cx, cy] = place(point);
-    const circle = drawing("circle", { cx, cy, r: 7, role: "button", tabindex: index ? -1 : 0, "aria-pressed": false, "aria-label": describe(point, axes, isBest(point)) });
+    const circle = drawing("circle", {
+      ...{ cx, cy, r: 7, role: "button", tabindex: index ? -1 : 0 },
+      "aria-pressed": false,
+      "aria-label": describe(point, axes, isBest(point)),
+    });
     circle.classList.toggle("best", isBest(point));
     circle.append(drawing("title", {}, point.result.summary));
     return circle;

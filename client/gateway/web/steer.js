@@ -39,8 +39,10 @@ function range(label, valueText) {
 
 // One slider: its right end is all of the second reward.
 function balance(names, changed) {
-  const slider = range("Trade-off", (value) => names.map((name, i) => `${name} ${Math.round(PERCENT * (i ? value : 1 - value))} %`).join(", "));
-  const ends = element("div", { className: "ends", ariaHidden: "true" }, ...names.map((name) => element("span", { textContent: name })));
+  const part = (name, value) => `${name} ${Math.round(PERCENT * value)} %`;
+  const slider = range("Trade-off", (value) => `${part(names[0], 1 - value)}, ${part(names[1], value)}`);
+  const labels = names.map((name) => element("span", { textContent: name }));
+  const ends = element("div", { className: "ends", ariaHidden: "true" }, ...labels);
   slider.input.before(ends);
   slider.input.addEventListener("input", () => changed([1 - slider.value(), slider.value()]));
   return { nodes: [slider.row], show: (weights) => slider.show(weights[1]) };
