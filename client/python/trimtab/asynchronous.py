@@ -158,7 +158,9 @@ class AsyncStream:
         async for _ in self:
             pass
         if self._summary is None:
-            raise TrimtabError("the stream ended without a result: it was closed, or this is no trimtabd", code="INTERNAL")
+            raise TrimtabError(
+                "the stream ended without a result: it was closed, or this is no trimtabd", code="INTERNAL"
+            )
         return self._summary
 
     def __aiter__(self) -> AsyncIterator[str]:

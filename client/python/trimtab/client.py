@@ -170,7 +170,9 @@ class Stream:
         for _ in self:
             pass
         if self._summary is None:
-            raise TrimtabError("the stream ended without a result: it was closed, or this is no trimtabd", code="INTERNAL")
+            raise TrimtabError(
+                "the stream ended without a result: it was closed, or this is no trimtabd", code="INTERNAL"
+            )
         return self._summary
 
     def __iter__(self) -> Iterator[str]:

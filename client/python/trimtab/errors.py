@@ -13,7 +13,13 @@ class TrimtabError(Exception):
     """A call failed. The subclasses are the failures that callers tell apart."""
 
     def __init__(
-        self, message: str, *, code: str = "UNKNOWN", field: str = "", reason: str = "", retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        code: str = "UNKNOWN",
+        field: str = "",
+        reason: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code  # Of gRPC, such as "INVALID_ARGUMENT".

@@ -58,7 +58,9 @@ class Exploration(Sequence[Point]):
     def plot(self, x: str = "", y: str = "", ax: Any = None) -> Any:
         """Draws two scores against each other, the front joined by a line. Returns the axes of matplotlib."""
         if not x and not y and len(self.objectives) < 2:
-            raise ValueError("there are no two objectives to draw: explore with a reference, or name the scores x and y")
+            raise ValueError(
+                "there are no two objectives to draw: explore with a reference, or name the scores x and y"
+            )
         x, y = x or self.objectives[0], y or self.objectives[1]
         if ax is None:
             from matplotlib import pyplot

@@ -78,7 +78,9 @@ def steer_of(asked: Asked) -> Steer:
 def _check_names(asked: Mapping[str, object], known: Any) -> None:
     unknown = sorted(set(asked) - set(known.__annotations__))
     if unknown:
-        raise TypeError(f"unknown arguments: {', '.join(unknown)}; there are {', '.join(sorted(known.__annotations__))}")
+        raise TypeError(
+            f"unknown arguments: {', '.join(unknown)}; there are {', '.join(sorted(known.__annotations__))}"
+        )
 
 
 def _fill(request: contract.Message, asked: Any) -> None:

@@ -1,14 +1,14 @@
 """Rewards of your own, served to a trainer (proto/trimtab/v1/rewards.proto).
 
-    from trimtab import rewards
+from trimtab import rewards
 
-    class Brevity(rewards.RewardServer):
-        names = ["brevity"]
+class Brevity(rewards.RewardServer):
+    names = ["brevity"]
 
-        def score(self, texts):
-            return [[-len(text.summary.split())] for text in texts]
+    def score(self, texts):
+        return [[-len(text.summary.split())] for text in texts]
 
-    Brevity().serve("127.0.0.1:50061")
+Brevity().serve("127.0.0.1:50061")
 """
 
 import abc
@@ -86,7 +86,9 @@ class RewardServer(abc.ABC):
     def _score(self, request: Any, context: Any) -> Any:
         texts = [Text(sent.article, sent.summary, sent.reference) for sent in request.texts]
         if not 1 <= len(texts) <= _MAX_TEXTS:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"texts has {len(texts)} entries; expected 1 to {_MAX_TEXTS}")
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"texts has {len(texts)} entries; expected 1 to {_MAX_TEXTS}"
+            )
         if self.needs_reference and not all(text.reference for text in texts):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "texts: every text needs a reference")
         scores = [[float(value) for value in values] for values in self.score(texts)]

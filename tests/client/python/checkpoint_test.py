@@ -18,7 +18,16 @@ def inspect(folder):
 
 def check(folder):
     """Has trimtabd load all of it."""
-    command = [live.TRIMTABD, "--model", folder, "--check", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
+    command = [
+        live.TRIMTABD,
+        "--model",
+        folder,
+        "--check",
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics-listen",
+        "127.0.0.1:0",
+    ]
     subprocess.run(command, check=True, capture_output=True)
 
 

@@ -1,0 +1,275 @@
+#include "client/gateway/gateway.h"
+
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <functional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/random/random.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "client/gateway/connections.h"
+#include "client/gateway/http.h"
+#include "client/gateway/json.h"
+#include "client/gateway/openai.h"
+#include "client/gateway/openapi.h"
+#include "client/gateway/web_files.h"
+#include "client/summarizer_client.h"
+#include "client/version.h"
+#include "nlohmann/json.hpp"
+
+namespace trimtab {
+namespace {
+
+using httplib::Request;
+using httplib::Response;
+
+// The page loads nothing from elsewhere, and is in no frame of another.
+constexpr char kPagePolicy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+// HOST:PORT as bound, or -1.
+int Bind(httplib::Server& server, absl::string_view listen) {
+  const size_t colon = listen.rfind(':');
+  int port = 0;
+  if (colon == absl::string_view::npos || !absl::SimpleAtoi(listen.substr(colon + 1), &port)) return -1;
+  absl::string_view host = listen.substr(0, colon);
+  absl::ConsumePrefix(&host, "[");
+  absl::ConsumeSuffix(&host, "]");
+  if (port == 0) return server.bind_to_any_port(std::string(host));
+  return server.bind_to_port(std::string(host), port) ? port : -1;
+}
+
+// A page of another origin cannot send this type without asking first (CORS), a form not at all.
+absl::Status CheckIsJson(const Request& request) {
+  if (absl::StartsWith(request.get_header_value("Content-Type"), "application/json")) return absl::OkStatus();
+  return absl::InvalidArgumentError("Content-Type is not application/json; send a JSON body with that type");
+}
+
+// What httplib refused by itself, as our errors look.
+void ExplainStatus(const Request&, Response& reply) {
+  if (!reply.body.empty()) return;
+  const char* reason = reply.status == 404   ? "there is no such page; /openapi.json lists all"
+                       : reply.status == 413 ? "the body is larger than this gateway takes"
+                                             : "the request is no HTTP that can be served";
+  const nlohmann::ordered_json error = {{"code", reply.status}, {"message", reason}};
+  AnswerJson(nlohmann::ordered_json{{"error", error}}.dump(), reply);
+}
+
+}  // namespace
+
+struct Gateway::Impl {
+  explicit Impl(GatewayOptions given);
+  ~Impl() {
+    server.stop();
+    if (thread.joinable()) thread.join();
+  }
+
+  using Handler = absl::Status (Impl::*)(const Request&, const CallOptions&, Response&);
+  // A handler answers itself unless it fails.
+  httplib::Server::Handler Answering(Handler handler);
+  void AddPages();
+  void AddWebFiles();
+  void AddCors();
+
+  absl::Status Summarize(const Request& http, const CallOptions& call, Response& reply);
+  absl::Status Explore(const Request& http, const CallOptions& call, Response& reply);
+  absl::Status Model(const Request& http, const CallOptions& call, Response& reply);
+  absl::Status Models(const Request& http, const CallOptions& call, Response& reply);
+  absl::Status Completions(const Request& http, const CallOptions& call, Response& reply) {
+    return OpenAi(OpenAiForm::kCompletion, http, call, reply);
+  }
+  absl::Status ChatCompletions(const Request& http, const CallOptions& call, Response& reply) {
+    return OpenAi(OpenAiForm::kChat, http, call, reply);
+  }
+  absl::Status OpenAi(OpenAiForm form, const Request& http, const CallOptions& call, Response& reply);
+
+  // A summary as events: `piece` and `last` make them.
+  using OfPiece = std::function<std::string(absl::string_view)>;
+  using OfResult = std::function<std::string(const v1::SummarizeResponse&)>;
+  void Stream(v1::SummarizeRequest request, const CallOptions& call, OfPiece piece, OfResult last, Response& reply);
+
+  const GatewayOptions options;
+  const SummarizerClient client;
+  httplib::Server server;
+  int listening = -1;  // The socket that was bound last.
+  int port = -1;
+  std::thread thread;
+};
+
+Gateway::Impl::Impl(GatewayOptions given)
+    : options(std::move(given)), client(options.servers, {.timeout = options.timeout}) {
+  server.new_task_queue = [most = options.max_connections] { return new Connections(most); };
+  server.set_read_timeout(absl::ToChronoSeconds(options.read_timeout));
+  server.set_write_timeout(absl::ToChronoSeconds(options.write_timeout));
+  server.set_payload_max_length(options.max_body_bytes);
+  server.set_tcp_nodelay(true);  // Pieces are small, and wanted at once.
+  // Not the default SO_REUSEPORT: a second server on our port is an error.
+  server.set_socket_options([this](int socket) {
+    listening = socket;
+    const int on = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  });
+  server.set_error_handler(httplib::Server::Handler(ExplainStatus));
+  AddPages();
+  AddWebFiles();
+  AddCors();
+}
+
+httplib::Server::Handler Gateway::Impl::Answering(Handler handler) {
+  return [this, handler](const Request& http, Response& reply) {
+    absl::Status status = http.method == "POST" ? CheckIsJson(http) : absl::OkStatus();
+    absl::StatusOr<CallOptions> call = CallOf(http);
+    if (status.ok()) status = call.status();
+    if (status.ok()) status = (this->*handler)(http, *call, reply);
+    if (!status.ok()) AnswerError(status, reply);
+  };
+}
+
+void Gateway::Impl::AddPages() {
+  server.Post("/v1/summarize", Answering(&Impl::Summarize));
+  server.Post("/v1/explore", Answering(&Impl::Explore));
+  server.Get("/v1/model", Answering(&Impl::Model));
+  server.Get("/v1/models", Answering(&Impl::Models));
+  server.Post("/v1/completions", Answering(&Impl::Completions));
+  server.Post("/v1/chat/completions", Answering(&Impl::ChatCompletions));
+  server.Get("/openapi.json", [](const Request&, Response& reply) { AnswerJson(OpenApiDocument(), reply); });
+  server.Get("/livez", [](const Request&, Response& reply) { reply.set_content("ok\n", "text/plain"); });
+  server.Get("/version", [](const Request&, Response& reply) {
+    AnswerJson(nlohmann::ordered_json{{"version", TRIMTAB_VERSION}, {"commit", TRIMTAB_COMMIT}}.dump(), reply);
+  });
+}
+
+void Gateway::Impl::AddWebFiles() {
+  for (const WebFile& file : WebFiles()) {
+    server.Get(file.path, [&file](const Request&, Response& reply) {
+      reply.set_header("Content-Security-Policy", kPagePolicy);
+      reply.set_header("X-Content-Type-Options", "nosniff");
+      reply.set_header("Referrer-Policy", "no-referrer");
+      reply.set_header("Cache-Control", "no-cache");
+      reply.set_content(reinterpret_cast<const char*>(file.content.data()), file.content.size(), file.type);
+    });
+  }
+}
+
+void Gateway::Impl::AddCors() {
+  if (options.cors_origin.empty()) return;
+  server.set_default_headers({{"Access-Control-Allow-Origin", options.cors_origin}, {"Vary", "Origin"}});
+  server.Options("/v1/.*", [](const Request&, Response& reply) {
+    reply.set_header("Access-Control-Allow-Methods", "GET, POST");
+    reply.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, traceparent");
+    reply.set_header("Access-Control-Max-Age", "600");
+    reply.status = 204;
+  });
+}
+
+void Gateway::Impl::Stream(v1::SummarizeRequest request, const CallOptions& call, OfPiece piece, OfResult last,
+                           Response& reply) {
+  const auto run = [this, request = std::move(request), call, piece = std::move(piece),
+                    last = std::move(last)](const EventStream::Emit& emit) {
+    bool wanted = true;
+    CallOptions cancellable = call;
+    cancellable.wanted = [&wanted] { return wanted; };
+    const auto on_text = [&](absl::string_view text) { wanted = wanted && emit(piece(text)); };
+    const auto result = client.StreamSummarize(request, on_text, cancellable);
+    if (result.ok()) emit(last(*result));
+    return result.status();
+  };
+  AnswerEvents(run, 2 * options.timeout, reply);
+}
+
+absl::Status Gateway::Impl::Summarize(const Request& http, const CallOptions& call, Response& reply) {
+  v1::SummarizeRequest request;
+  if (absl::Status status = FromJson(http.body, &request); !status.ok()) return status;
+  if (WantsEvents(http)) {
+    const auto piece = [](absl::string_view text) {
+      v1::StreamSummarizeResponse event;
+      event.set_text(std::string(text));
+      return Event("text", ToJson(event));
+    };
+    const auto last = [](const v1::SummarizeResponse& result) { return Event("result", ToJson(result)); };
+    Stream(std::move(request), call, piece, last, reply);
+    return absl::OkStatus();
+  }
+  const auto result = client.Summarize(request, call);
+  if (result.ok()) AnswerJson(ToJson(*result), reply);
+  return result.status();
+}
+
+absl::Status Gateway::Impl::Explore(const Request& http, const CallOptions& call, Response& reply) {
+  v1::ExploreRequest request;
+  if (absl::Status status = FromJson(http.body, &request); !status.ok()) return status;
+  const auto run = [this, request = std::move(request), call](const EventStream::Emit& emit) {
+    bool wanted = true;
+    CallOptions cancellable = call;
+    cancellable.wanted = [&wanted] { return wanted; };
+    const auto on_point = [&](const v1::ExplorePoint& point) {
+      wanted = wanted && emit(Event("point", ToJson(point)));
+    };
+    const auto explored = client.Explore(request, on_point, cancellable);
+    if (!explored.ok()) return explored.status();
+    emit(Event("accepted", ToJson(explored->accepted)));
+    emit(Event("front", ToJson(explored->front)));
+    return absl::OkStatus();
+  };
+  AnswerEvents(run, 2 * options.timeout, reply);
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::Impl::Model(const Request&, const CallOptions& call, Response& reply) {
+  const auto info = client.GetModelInfo(call);
+  if (info.ok()) AnswerJson(ToJson(*info), reply);
+  return info.status();
+}
+
+absl::Status Gateway::Impl::Models(const Request&, const CallOptions& call, Response& reply) {
+  const auto info = client.GetModelInfo(call);
+  if (info.ok()) AnswerJson(ModelsBody(*info), reply);
+  return info.status();
+}
+
+absl::Status Gateway::Impl::OpenAi(OpenAiForm form, const Request& http, const CallOptions& call, Response& reply) {
+  absl::StatusOr<OpenAiRequest> asked = ParseOpenAi(form, http.body);
+  if (!asked.ok()) return asked.status();
+  const std::string id = absl::StrCat("trimtab-", absl::Hex(absl::Uniform<uint64_t>(absl::BitGen())));
+  const OpenAiAnswer answer = {form, id, absl::ToUnixSeconds(absl::Now()), asked->model};
+  if (asked->stream) {
+    const auto piece = [answer](absl::string_view text) { return Event("", ChunkBody(answer, text)); };
+    const auto last = [answer](const v1::SummarizeResponse& result) {
+      return Event("", LastChunkBody(answer, result)) + Event("", "[DONE]");
+    };
+    Stream(std::move(asked->request), call, piece, last, reply);
+    return absl::OkStatus();
+  }
+  const auto result = client.Summarize(asked->request, call);
+  if (result.ok()) AnswerJson(WholeBody(answer, *result), reply);
+  return result.status();
+}
+
+Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Gateway::~Gateway() = default;
+
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& options) {
+  auto impl = std::make_unique<Impl>(options);
+  impl->port = Bind(impl->server, options.listen);
+  if (impl->port < 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "listen ", options.listen, " cannot be bound: is the port in use, or the host not of this machine?"));
+  }
+  // httplib lets 5 connections wait to be taken; the others of a crowd would try again after seconds.
+  ::listen(impl->listening, SOMAXCONN);
+  impl->thread = std::thread([server = &impl->server] { server->listen_after_bind(); });
+  while (!impl->server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+}
+
+int Gateway::port() const { return impl_->port; }
+
+}  // namespace trimtab
