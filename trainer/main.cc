@@ -39,6 +39,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", absl::StrCat("trimtab-trainer ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
   trimtab::Chosen chosen;
+  trimtab::AddTrain(app, &chosen);
+  trimtab::AddControl(app, &chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -12,6 +12,8 @@ namespace trimtab {
 using Chosen = std::function<absl::Status()>;
 
 // Each adds one sub-command to `app`. `chosen` must outlive the parse.
+void AddTrain(CLI::App& app, Chosen* chosen);
+void AddControl(CLI::App& app, Chosen* chosen);
 
 }  // namespace trimtab
 
