@@ -11,6 +11,7 @@ find_package(OpenSSL REQUIRED)
 find_package(Torch REQUIRED)  # For trainer/ alone.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(libhwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)

@@ -25,29 +25,29 @@ constexpr size_t kMaxRewards = 16;
 constexpr size_t kMaxPresets = 64;
 constexpr int kPromptRepeats = 5;  // How often a weight is repeated in the prompt (paper A.2).
 
-bool IsName(absl::string_view name) {
-  const bool ok = std::all_of(name.begin(), name.end(),
-                              [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '_'; });
-  return ok && !name.empty() && name.size() <= 32;
+absl::Status ReadRange(const JsonFields& fields, absl::string_view key, double* low, double* high) {
+  std::vector<double> range = {*low, *high};
+  RETURN_IF_ERROR(fields.OptionalDoubles(key, &range));
+  if (range.size() != 2 || !(range[0] < range[1])) {
+    return fields.Fault(key, absl::StrCat("[", absl::StrJoin(range, ", "), "]"), "two rising numbers");
+  }
+  *low = range[0];
+  *high = range[1];
+  return absl::OkStatus();
 }
 
 absl::Status ReadReward(const json& object, size_t index, RewardInfo* reward) {
   const std::string where = absl::StrCat("clp.json: rewards[", index, "]");
   if (!object.is_object()) return absl::InvalidArgumentError(absl::StrCat(where, " is not an object"));
   const JsonFields fields(object, where);
-  RETURN_IF_ERROR(fields.OnlyKeys({"name", "description", "range", "composite"}));
+  RETURN_IF_ERROR(fields.OnlyKeys({"name", "description", "score", "range", "composite"}));
   RETURN_IF_ERROR(fields.OptionalString("name", &reward->name));
-  if (!IsName(reward->name)) {
+  if (!IsRewardName(reward->name)) {
     return fields.Fault("name", absl::StrCat("\"", reward->name, "\""), "1 to 32 of a-z, 0-9 and _");
   }
   RETURN_IF_ERROR(fields.OptionalString("description", &reward->description));
-  std::vector<double> range = {reward->range_low, reward->range_high};
-  RETURN_IF_ERROR(fields.OptionalDoubles("range", &range));
-  if (range.size() != 2 || !(range[0] < range[1])) {
-    return fields.Fault("range", absl::StrCat("[", absl::StrJoin(range, ", "), "]"), "two rising numbers");
-  }
-  reward->range_low = range[0];
-  reward->range_high = range[1];
+  RETURN_IF_ERROR(fields.OptionalString("score", &reward->score));
+  RETURN_IF_ERROR(ReadRange(fields, "range", &reward->range_low, &reward->range_high));
   const json* composite = fields.Find("composite");
   if (composite == nullptr) return absl::OkStatus();
   if (!composite->is_object()) return fields.Fault("composite", "not an object", "reward names and their weights");
@@ -77,6 +77,32 @@ absl::Status ReadRewards(const JsonFields& fields, std::vector<RewardInfo>* rewa
   return absl::OkStatus();
 }
 
+absl::Status ReadScoreRanges(const JsonFields& fields, ClpConfig* config) {
+  const json* object = fields.Find("score_ranges");
+  if (object == nullptr) return absl::OkStatus();
+  if (!object->is_object()) return fields.Fault("score_ranges", "not an object", "score names and their ranges");
+  const JsonFields ranges(*object, "clp.json: score_ranges");
+  for (const auto& [name, unused] : object->items()) {
+    auto& [low, high] = config->score_ranges[name];
+    RETURN_IF_ERROR(ReadRange(ranges, name, &low, &high));
+  }
+  return absl::OkStatus();
+}
+
+// Every part of a composite is a plain reward or has a range of its own.
+absl::Status CheckComposites(const JsonFields& fields, const ClpConfig& config) {
+  for (size_t i = 0; i < config.rewards.size(); ++i) {
+    for (const auto& [name, weight] : config.rewards[i].composite) {
+      const int index = config.RewardIndex(name);
+      const bool known = index < 0 ? config.score_ranges.contains(name) : config.rewards[index].composite.empty();
+      if (known) continue;
+      return fields.Fault(absl::StrCat("rewards[", i, "] composite"), absl::StrCat("of \"", name, "\""),
+                          "plain rewards, or scores named in score_ranges");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadMixing(const JsonFields& fields, MixingRule* rule) {
   const json* object = fields.Find("mixing");
   if (object == nullptr) return absl::OkStatus();
@@ -95,7 +121,7 @@ absl::Status ReadMixing(const JsonFields& fields, MixingRule* rule) {
 
 absl::Status ReadPreset(const std::string& name, const json& object, const ClpConfig& config, Preset* preset) {
   const std::string where = absl::StrCat("clp.json: preset ", name);
-  if (!IsName(name)) return absl::InvalidArgumentError(where + " is not named by 1 to 32 of a-z, 0-9 and _");
+  if (!IsRewardName(name)) return absl::InvalidArgumentError(where + " is not named by 1 to 32 of a-z, 0-9 and _");
   if (!object.is_object()) return absl::InvalidArgumentError(where + " is not an object");
   const JsonFields fields(object, where);
   RETURN_IF_ERROR(fields.OnlyKeys({"alpha", "w", "description"}));
@@ -183,6 +209,7 @@ absl::Status ReadLogitScale(const JsonFields& fields, ClpConfig* config) {
 json RewardToJson(const RewardInfo& reward) {
   json object = {{"name", reward.name}, {"range", {reward.range_low, reward.range_high}}};
   if (!reward.description.empty()) object["description"] = reward.description;
+  if (!reward.score.empty()) object["score"] = reward.score;
   if (!reward.composite.empty()) object["composite"] = reward.composite;
   return object;
 }
@@ -219,11 +246,17 @@ int ClpConfig::RewardIndex(absl::string_view reward_name) const {
   return -1;
 }
 
+bool IsRewardName(absl::string_view name) {
+  const bool ok = std::all_of(name.begin(), name.end(),
+                              [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '_'; });
+  return ok && !name.empty() && name.size() <= 32;
+}
+
 absl::StatusOr<ClpConfig> ParseClpConfig(absl::string_view text) {
   ASSIGN_OR_RETURN(const json object, ParseStrictJson(text, kFile));
   if (!object.is_object()) return absl::InvalidArgumentError("clp.json is not a JSON object");
   const JsonFields fields(object, kFile);
-  RETURN_IF_ERROR(fields.OnlyKeys({"format_version", "name", "variant", "patterns", "rewards", "mixing",
+  RETURN_IF_ERROR(fields.OnlyKeys({"format_version", "name", "variant", "patterns", "rewards", "score_ranges", "mixing",
                                    "default_alpha", "task_prefix", "presets", "prompt_conditioning", "sequence",
                                    "digest", "logit_scale", "training"}));
   ClpConfig config;
@@ -231,6 +264,8 @@ absl::StatusOr<ClpConfig> ParseClpConfig(absl::string_view text) {
   RETURN_IF_ERROR(fields.OptionalString("name", &config.name));
   RETURN_IF_ERROR(fields.OptionalString("task_prefix", &config.task_prefix));
   RETURN_IF_ERROR(ReadRewards(fields, &config.rewards));
+  RETURN_IF_ERROR(ReadScoreRanges(fields, &config));
+  RETURN_IF_ERROR(CheckComposites(fields, config));
   RETURN_IF_ERROR(ReadVariant(fields, &config));
   RETURN_IF_ERROR(ReadMixing(fields, &config.mixing));
   RETURN_IF_ERROR(ReadDefaultAlpha(fields, &config));
@@ -250,6 +285,7 @@ std::string ClpConfigToJson(const ClpConfig& config) {
                  {"task_prefix", config.task_prefix},
                  {"sequence", config.sequence}};
   for (const RewardInfo& reward : config.rewards) object["rewards"].push_back(RewardToJson(reward));
+  if (!config.score_ranges.empty()) object["score_ranges"] = config.score_ranges;
   if (!config.rewards.empty()) {
     object["mixing"] = {{"kind", std::string(MixingKindName(config.mixing.kind))},
                         {"alpha_min", config.mixing.alpha_min}};

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,10 +18,12 @@ namespace trimtab {
 struct RewardInfo {
   std::string name;         // [a-z0-9_]{1,32}; also the file conditioned/<name>.safetensors
   std::string description;  // For people; may be empty.
+  std::string score;        // What scorers call the value it comes from; empty: as the reward.
   // Raw reward values that map linearly to [0, 1]; never clipped.
   double range_low = 0.0;
   double range_high = 1.0;
-  // A composite reward is a weighted sum of others (0.9 nli + 0.1 rouge); empty for a plain one.
+  // A composite reward is a weighted sum (0.9 nli + 0.1 rouge) of plain ones, or of scores in score_ranges, mapped each
+  // by its own range; empty for a plain one.
   std::map<std::string, double> composite;
 };
 
@@ -41,6 +44,8 @@ struct ClpConfig {
   std::string variant = "none";       // "full", "attn", "logit", "none" or "custom"
   std::vector<std::string> patterns;  // Globs ('*' only) over canonical tensor names: S.
   std::vector<RewardInfo> rewards;    // m entries, at most 16.
+  // Of scores that only composites use: raw values that map to 0 and 1.
+  std::map<std::string, std::pair<double, double>> score_ranges;
   MixingRule mixing;
   double default_alpha = 1.0;
   std::string task_prefix;                // Put before every article: "summarize: ".
@@ -65,6 +70,8 @@ std::string ClpConfigToJson(const ClpConfig& config);
 
 // The tensor patterns of a named variant: S_full, S_attn (q, k, v, o and relative bias, no norms), S_logit.
 absl::StatusOr<std::vector<std::string>> VariantPatterns(absl::string_view variant);
+// 1 to 32 of a-z, 0-9 and _.
+bool IsRewardName(absl::string_view name);
 bool MatchesAny(const std::vector<std::string>& patterns, absl::string_view tensor_name);
 
 // The text the encoder reads: prompt conditioning (if the checkpoint asks for it), task prefix, article.

@@ -1,27 +1,19 @@
 #include "model/sentencepiece_bridge.h"
 
-#include <dlfcn.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/deep_bound_module.h"
 #include "model/status_macros.h"
 
 namespace trimtab {
 namespace {
 
-constexpr char kModule[] = "libtrimtab_sentencepiece.so";  // Found by the program's RUNPATH.
+constexpr char kModule[] = "libtrimtab_sentencepiece.so";
 
-// Opened once and for ever. dlmopen in the base namespace is dlopen, without the sanitizers' veto on deep binding;
-// nothing allocated on one side is freed on the other, so the veto's reason is not ours.
 absl::StatusOr<const TrimtabSentencePiece*> OpenModule() {
-  void* module = dlmopen(LM_ID_BASE, kModule, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
-  if (module == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat("tokenizer module cannot be opened: ", dlerror()));
-  }
-  const auto table = reinterpret_cast<TrimtabSentencePieceTable>(dlsym(module, "trimtab_sentencepiece"));
-  if (table == nullptr) return absl::FailedPreconditionError(absl::StrCat(kModule, " is of another build"));
-  return table();
+  ASSIGN_OR_RETURN(void* const table, OpenDeepBound(kModule, "trimtab_sentencepiece"));
+  return reinterpret_cast<TrimtabSentencePieceTable>(table)();
 }
 
 void Assign(void* context, const char* text, size_t size) { static_cast<std::string*>(context)->assign(text, size); }

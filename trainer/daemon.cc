@@ -69,7 +69,7 @@ class Daemon {
   absl::Status Open() {
     ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(config_));
     folder_ = std::make_unique<RunFolder>(std::move(folder));
-    ASSIGN_OR_RETURN(training_, Training::Create(config_, folder_.get(), BuiltInScorers()));
+    ASSIGN_OR_RETURN(training_, Training::Create(config_, folder_.get()));
     saved_step_ = training_->step();
     std::vector<std::string> rewards;
     for (const RewardInfo& reward : training_->clp().rewards) rewards.push_back(reward.name);

@@ -39,6 +39,13 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", absl::StrCat("trimtab-trainer ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
   trimtab::Chosen chosen;
+  trimtab::AddCorpus(app, &chosen);
+  trimtab::AddVocabulary(app, &chosen);
+  trimtab::AddPairs(app, &chosen);
+  trimtab::AddFinetune(app, &chosen);
+  trimtab::AddRewardModel(app, &chosen);
+  trimtab::AddEvaluate(app, &chosen);
+  trimtab::AddCalibrate(app, &chosen);
   trimtab::AddTrain(app, &chosen);
   trimtab::AddControl(app, &chosen);
   try {

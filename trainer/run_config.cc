@@ -121,6 +121,7 @@ absl::StatusOr<RunConfig> ParseRunConfig(absl::string_view text) {
                                    "corpus",
                                    "policy",
                                    "rewards",
+                                   "remote_rewards",
                                    "sampling",
                                    "baseline",
                                    "samples_per_article",
@@ -146,6 +147,7 @@ absl::StatusOr<RunConfig> ParseRunConfig(absl::string_view text) {
                           {"name", "variant", "patterns", "mixing", "alpha_min", "task_prefix", "prompt_labels"},
                           [&](const JsonFields& inner) { return ReadPolicy(inner, &config.policy); }));
   RETURN_IF_ERROR(ReadRewards(fields, &config.rewards));
+  RETURN_IF_ERROR(fields.OptionalStrings("remote_rewards", &config.remote_rewards));
   RETURN_IF_ERROR(Section(fields, "sampling", {"dirichlet", "w", "vertices", "alpha"},
                           [&](const JsonFields& inner) { return ReadSampling(inner, &config.sampling); }));
   RETURN_IF_ERROR(ReadLearning(fields, &config));

@@ -30,6 +30,7 @@ struct RunConfig {
   std::string corpus;  // Lines of JSON.
   NewPolicy policy;
   std::vector<RewardRule> rewards;
+  std::vector<std::string> remote_rewards;  // HOST:PORT of servers of trimtab.v1.Rewards.
   SamplingRule sampling;
   bool leave_one_out = false;  // Instead of a value network.
   int32_t samples_per_article = 1;

@@ -4,12 +4,15 @@
 
 namespace trimtab {
 
-absl::StatusOr<std::vector<double>> LengthScorer::Score(const ScoredText& text) const {
-  double words = 0.0;
-  for (absl::string_view word : absl::StrSplit(text.summary, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty())) {
-    words += !word.empty();
+absl::StatusOr<std::vector<std::vector<double>>> LengthScorer::ScoreAll(std::span<const ScoredText> texts) const {
+  std::vector<std::vector<double>> scores;
+  for (const ScoredText& text : texts) {
+    const std::vector<absl::string_view> parts =
+        absl::StrSplit(text.summary, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
+    const double words = static_cast<double>(parts.size());
+    scores.push_back({words, -words});
   }
-  return std::vector<double>{words, -words};
+  return scores;
 }
 
 }  // namespace trimtab

@@ -1,6 +1,7 @@
 #ifndef TRIMTAB_MODEL_REWARDS_LENGTH_SCORER_H_
 #define TRIMTAB_MODEL_REWARDS_LENGTH_SCORER_H_
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ class LengthScorer final : public RewardScorer {
  public:
   const std::vector<std::string>& names() const override { return names_; }
   bool needs_reference() const override { return false; }
-  absl::StatusOr<std::vector<double>> Score(const ScoredText& text) const override;
+  absl::StatusOr<std::vector<std::vector<double>>> ScoreAll(std::span<const ScoredText> texts) const override;
 
  private:
   const std::vector<std::string> names_ = {"words", "brevity"};

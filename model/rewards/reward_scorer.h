@@ -1,6 +1,7 @@
 #ifndef TRIMTAB_MODEL_REWARDS_REWARD_SCORER_H_
 #define TRIMTAB_MODEL_REWARDS_REWARD_SCORER_H_
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,9 @@ class RewardScorer {
   // Of what Score gives, in order. Never changes; [a-z0-9_]{1,64} each.
   virtual const std::vector<std::string>& names() const = 0;
   virtual bool needs_reference() const = 0;
-  // One finite number per name, on the scorer's own scale. May take as long as a model takes. REQUIRES: a reference, if
-  // it needs one.
-  virtual absl::StatusOr<std::vector<double>> Score(const ScoredText& text) const = 0;
+  // For each text one finite number per name, on the scorer's own scale, the same alone and among others. May take as
+  // long as a model or a network takes. REQUIRES: references, if it needs them.
+  virtual absl::StatusOr<std::vector<std::vector<double>>> ScoreAll(std::span<const ScoredText> texts) const = 0;
 };
 
 }  // namespace trimtab

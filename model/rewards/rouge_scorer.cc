@@ -4,9 +4,13 @@
 
 namespace trimtab {
 
-absl::StatusOr<std::vector<double>> RougeScorer::Score(const ScoredText& text) const {
-  const RougeScore score = RougeLsum(text.reference, text.summary);
-  return std::vector<double>{100 * score.f1, 100 * score.precision, 100 * score.recall};
+absl::StatusOr<std::vector<std::vector<double>>> RougeScorer::ScoreAll(std::span<const ScoredText> texts) const {
+  std::vector<std::vector<double>> scores;
+  for (const ScoredText& text : texts) {
+    const RougeScore score = RougeLsum(text.reference, text.summary);
+    scores.push_back({100 * score.f1, 100 * score.precision, 100 * score.recall});
+  }
+  return scores;
 }
 
 }  // namespace trimtab

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "model/rewards/mapped_rewards.h"
 #include "model/rewards/pareto.h"
 #include "model/status_macros.h"
 #include "server/rim/wire.h"
@@ -131,12 +132,17 @@ absl::Status ExploreCall::Settle(size_t index, absl::StatusOr<SummaryResult> res
 }
 
 absl::Status ExploreCall::Score(Point& point, v1::ExplorePoint* message) {
+  const ScoredText text{.article = plan_.article, .summary = message->result().summary(), .reference = plan_.reference};
+  Scores scores;
   for (const RewardScorer* scorer : plan_.scorers) {
-    ASSIGN_OR_RETURN(const std::vector<double> scores, scorer->Score({.article = plan_.article,
-                                                                      .summary = message->result().summary(),
-                                                                      .reference = plan_.reference}));
-    for (size_t i = 0; i < scores.size(); ++i) (*message->mutable_scores())[scorer->names()[i]] = scores[i];
+    ASSIGN_OR_RETURN(const auto given, scorer->ScoreAll({&text, 1}));
+    for (size_t i = 0; i < scorer->names().size(); ++i) scores[scorer->names()[i]] = given[0][i];
   }
+  const ClpConfig& clp = plan_.parameters->clp();
+  for (const size_t reward : plan_.rewards) {
+    (*message->mutable_scores())[RewardScoreName(clp.rewards[reward])] = MapReward(clp, reward, scores);
+  }
+  message->mutable_scores()->insert(scores.begin(), scores.end());
   for (const std::string& name : plan_.objectives) point.objectives.push_back(message->scores().at(name));
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/field_error.h"
+#include "model/rewards/mapped_rewards.h"
 #include "model/status_macros.h"
 #include "server/rim/convert.h"
 
@@ -65,6 +66,20 @@ std::vector<std::string> NamesOf(const std::vector<const RewardScorer*>& scorers
   return names;
 }
 
+// The checkpoint's own rewards where they are known, else what there is to trade with a reference.
+std::vector<std::string> DefaultObjectives(const ClpConfig& clp, const ExplorePlan& plan) {
+  std::vector<std::string> objectives;
+  if (!clp.rewards.empty() && plan.rewards.size() == clp.rewards.size()) {
+    for (const RewardInfo& reward : clp.rewards) objectives.push_back(RewardScoreName(reward));
+    return objectives;
+  }
+  const std::vector<std::string> scores = NamesOf(plan.scorers);
+  for (const char* name : {"rouge_lsum_precision", "rouge_lsum_recall"}) {
+    if (std::find(scores.begin(), scores.end(), name) != scores.end()) objectives.emplace_back(name);
+  }
+  return objectives;
+}
+
 absl::StatusOr<std::vector<std::string>> ResolveObjectives(const v1::ExploreRequest& request,
                                                            const std::vector<std::string>& scores) {
   std::vector<std::string> objectives(request.objectives().begin(), request.objectives().end());
@@ -80,11 +95,24 @@ absl::StatusOr<std::vector<std::string>> ResolveObjectives(const v1::ExploreRequ
       return InvalidField(field, absl::StrCat("'", shown, "' is there twice; name each score once"));
     }
   }
-  if (!objectives.empty()) return objectives;
-  for (const char* name : {"rouge_lsum_precision", "rouge_lsum_recall"}) {
-    if (std::find(scores.begin(), scores.end(), name) != scores.end()) objectives.emplace_back(name);
-  }
   return objectives;
+}
+
+// Decides what points are scored by.
+absl::Status PlanScores(const SummarizerParts& parts, const v1::ExploreRequest& request, ExplorePlan* plan) {
+  const ClpConfig& clp = plan->parameters->clp();
+  for (const RewardScorer* scorer : parts.scorers) {
+    if (!scorer->needs_reference() || !request.reference().empty()) plan->scorers.push_back(scorer);
+  }
+  std::vector<std::string> names = NamesOf(plan->scorers);
+  plan->rewards = ComputableRewards(clp, names);
+  if (request.objectives().empty()) {
+    plan->objectives = DefaultObjectives(clp, *plan);
+    return absl::OkStatus();
+  }
+  for (const size_t reward : plan->rewards) names.push_back(RewardScoreName(clp.rewards[reward]));
+  ASSIGN_OR_RETURN(plan->objectives, ResolveObjectives(request, names));
+  return absl::OkStatus();
 }
 
 int32_t PointsAtOnce(const RequestLimits& limits, const GenerationOptions& options, size_t points) {
@@ -93,6 +121,8 @@ int32_t PointsAtOnce(const RequestLimits& limits, const GenerationOptions& optio
 }
 
 }  // namespace
+
+std::string RewardScoreName(const RewardInfo& reward) { return absl::StrCat("reward_", reward.name); }
 
 absl::StatusOr<ExplorePlan> PlanExploration(const SummarizerParts& parts, const v1::ExploreRequest& request) {
   RETURN_IF_ERROR(CheckExploreRequest(request));
@@ -103,10 +133,7 @@ absl::StatusOr<ExplorePlan> PlanExploration(const SummarizerParts& parts, const 
   ASSIGN_OR_RETURN(plan.options, OptionsFromProto(request.options(), plan.parameters->generation(),
                                                   plan.parameters->config().vocab_size, parts.limits));
   ASSIGN_OR_RETURN(plan.path, PathFromProto(request.execution_path(), parts.limits));
-  for (const RewardScorer* scorer : parts.scorers) {
-    if (!scorer->needs_reference() || !request.reference().empty()) plan.scorers.push_back(scorer);
-  }
-  ASSIGN_OR_RETURN(plan.objectives, ResolveObjectives(request, NamesOf(plan.scorers)));
+  RETURN_IF_ERROR(PlanScores(parts, request, &plan));
   plan.article = request.article();
   plan.reference = request.reference();
   plan.asked = static_cast<int32_t>(asked.size());

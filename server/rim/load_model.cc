@@ -7,12 +7,15 @@
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
 #include "model/mixed_weights.h"
+#include "model/rewards/reward_model.h"
 #include "model/status_macros.h"
 #include "server/rim/prewarm.h"
 #include "spdlog/spdlog.h"
 
 namespace trimtab {
 namespace {
+
+constexpr int kRewardThreads = 1;  // The engine is to keep the others.
 
 int ThreadsOf(const ServerOptions& options) {
   if (options.threads > 0) return options.threads;
@@ -59,6 +62,7 @@ absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* 
   if (!options.state_dir.empty()) RETURN_IF_ERROR(Recover(options, disk, &model));
   ASSIGN_OR_RETURN(model.parameters, Parameters::Create(*model.served, model.backend.get(), precision));
   RETURN_IF_ERROR(CheckCacheHoldsOne(options, *model.parameters));
+  ASSIGN_OR_RETURN(model.reward_models, LoadRewardModels(options.model, kRewardThreads));
   return model;
 }
 

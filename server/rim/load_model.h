@@ -8,6 +8,7 @@
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/parameters.h"
+#include "model/rewards/reward_scorer.h"
 #include "model/tokenizer.h"
 #include "server/disk.h"
 #include "server/rim/options.h"
@@ -24,12 +25,13 @@ struct LoadedModel {
   std::shared_ptr<const Parameters> parameters;
   std::unique_ptr<Tokenizer> tokenizer;
   std::vector<Coefficients> prewarm;  // What to mix before being ready.
+  std::vector<std::unique_ptr<RewardScorer>> reward_models;
 };
 
 // Opens the checkpoint and the log of versions, says in the process's log what the latter recovered, packs what is to
-// be served for the device, and checks all that depends on both it and the options: steering bounds against its
-// rewards, what to prewarm, and that the cache holds at least one mixture (FailedPrecondition). One-line errors. `disk`
-// must outlive the result.
+// be served for the device, loads the reward models beside it, and checks all that depends on both it and the options:
+// steering bounds against its rewards, what to prewarm, and that the cache holds at least one mixture
+// (FailedPrecondition). One-line errors. `disk` must outlive the result.
 absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* disk);
 
 // The steering part of `options`.

@@ -81,6 +81,7 @@ struct Server::Impl {
   void ShowAge();
   void Drain();
   void SetHealth(bool serving);
+  std::vector<const RewardScorer*> Scorers() const;
 
   const ServerOptions options;
   prometheus::Registry registry;
@@ -122,7 +123,7 @@ absl::Status Server::Impl::Start() {
                               .bounds = BoundsOf(options),
                               .grid = GridOf(options),
                               .limits = LimitsOf(options),
-                              .scorers = {&rouge},
+                              .scorers = Scorers(),
                               .server_version = VersionText(),
                               .device = std::string(model.backend->name())};
   service = std::make_unique<SummarizerService>(parts);
@@ -153,6 +154,12 @@ absl::Status Server::Impl::StartEngine() {
                    NewEngine(model.parameters->config(), EngineOptionsOf(options), backend));
   scheduler = std::make_unique<Scheduler>(scheduling, std::move(engine), cache.get(), &metrics);
   return absl::OkStatus();
+}
+
+std::vector<const RewardScorer*> Server::Impl::Scorers() const {
+  std::vector<const RewardScorer*> scorers = {&rouge};
+  for (const auto& reward_model : model.reward_models) scorers.push_back(reward_model.get());
+  return scorers;
 }
 
 void Server::Impl::Prewarm() {

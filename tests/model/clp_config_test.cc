@@ -24,8 +24,10 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 json Document() {
   return json::parse(R"({
     "format_version": 1, "name": "xsum", "variant": "attn",
-    "rewards": [{"name": "nli", "description": "Entailed by the article", "range": [-1, 1]},
+    "rewards": [{"name": "nli", "description": "Entailed by the article", "score": "entailed",
+                 "range": [-1, 1]},
                 {"name": "mixed", "composite": {"nli": 0.9, "rouge": 0.1}}],
+    "score_ranges": {"rouge": [19, 29]},
     "mixing": {"kind": "softmdp", "alpha_min": 0.01}, "default_alpha": 0.1, "task_prefix": "summarize: ",
     "presets": {"concise": {"alpha": 0.05, "w": [0.2, 0.8], "description": "Short"}},
     "prompt_conditioning": {"labels": ["factuality", "rouge"]},
@@ -51,7 +53,9 @@ TEST(ClpConfigTest, ReadsEveryKey) {
   EXPECT_THAT(config.patterns, ElementsAre("*.SelfAttention.*", "*.EncDecAttention.*"));
   ASSERT_EQ(config.rewards.size(), 2u);
   EXPECT_EQ(config.rewards[0].description, "Entailed by the article");
+  EXPECT_EQ(config.rewards[0].score, "entailed");
   EXPECT_EQ(config.rewards[0].range_low, -1.0);
+  EXPECT_EQ(config.score_ranges.at("rouge"), std::pair(19.0, 29.0));
   EXPECT_EQ(config.rewards[1].range_high, 1.0);
   EXPECT_EQ(config.rewards[1].composite.at("nli"), 0.9);
   EXPECT_EQ(config.mixing.kind, MixingKind::kSoftmdp);
@@ -210,6 +214,10 @@ TEST(ClpConfigTest, RefusesTypesThatAreWrong) {
   ExpectRefused(With("/rewards"_json_pointer, "nli"), "rewards");
   ExpectRefused(With("/rewards/0"_json_pointer, "nli"), "rewards[0]");
   ExpectRefused(With("/rewards/1/composite"_json_pointer, {{"nli", "much"}}), "composite");
+  ExpectRefused(With("/rewards/1/composite"_json_pointer, {{"tldr", 1}}), "rewards[1] composite is of \"tldr\"");
+  ExpectRefused(With("/rewards/1/composite"_json_pointer, {{"mixed", 1}}), "rewards[1] composite is of \"mixed\"");
+  ExpectRefused(With("/score_ranges/rouge"_json_pointer, {29, 19}), "score_ranges: rouge");
+  ExpectRefused(With("/score_ranges"_json_pointer, 3), "score_ranges");
   ExpectRefused(With("/mixing"_json_pointer, "softmdp"), "mixing");
   ExpectRefused(With("/presets"_json_pointer, json::array()), "presets");
   ExpectRefused(json::array(), "clp.json");

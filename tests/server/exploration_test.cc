@@ -19,7 +19,7 @@ using ::testing::SizeIs;
 ClpConfig Rewards(int count) {
   ClpConfig clp;
   for (int i = 0; i < count; ++i)
-    clp.rewards.push_back({.name = "r" + std::to_string(i), .description = "", .composite = {}});
+    clp.rewards.push_back({.name = "r" + std::to_string(i), .description = "", .score = "", .composite = {}});
   clp.mixing = {MixingKind::kSoftmdp, 0.01};
   clp.default_alpha = 0.1;
   return clp;

@@ -73,9 +73,10 @@ TEST(RougeScorerTest, GivesF1PrecisionAndRecallInPercent) {
   const RougeScorer scorer;
   EXPECT_THAT(scorer.names(), ElementsAre("rouge_lsum", "rouge_lsum_precision", "rouge_lsum_recall"));
   EXPECT_TRUE(scorer.needs_reference());
-  ASSERT_OK_AND_ASSIGN(const std::vector<double> scores,
-                       scorer.Score({.article = "", .summary = "the cat", .reference = "the dog and the cat sat"}));
-  EXPECT_THAT(scores, ElementsAre(testing::DoubleEq(50.0), testing::DoubleEq(100.0), testing::DoubleNear(33.33, 0.01)));
+  const ScoredText text{.article = "", .summary = "the cat", .reference = "the dog and the cat sat"};
+  ASSERT_OK_AND_ASSIGN(const auto scores, scorer.ScoreAll({&text, 1}));
+  EXPECT_THAT(scores.at(0),
+              ElementsAre(testing::DoubleEq(50.0), testing::DoubleEq(100.0), testing::DoubleNear(33.33, 0.01)));
 }
 
 }  // namespace

@@ -1,13 +1,18 @@
 // Many weightings of one article in one call.
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/rewards/pareto.h"
+#include "model/rewards/reward_model.h"
 #include "model/rewards/rouge.h"
 #include "tests/server/rim/server_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace trimtab {
 namespace {
@@ -82,6 +87,30 @@ TEST_F(ExploreTest, EqualPointsAreWrittenOnce) {
   EXPECT_THAT(reply.points.at(1).asked(), ElementsAre(1, 2));
   EXPECT_EQ(Metric("trimtab_explore_points_total"), 2);
   EXPECT_EQ(Metric("trimtab_requests_total{code=\"OK\",method=\"Explore\"}"), 1);
+}
+
+TEST_F(ExploreTest, RewardModelsOfTheCheckpointScoreAndTheFrontIsOverItsRewards) {
+  for (const char* name : {"r0", "r1"}) {
+    const std::string folder = model_.File(absl::StrCat("reward_models/", name));
+    std::filesystem::create_directories(folder);
+    TinyOptions tiny;
+    tiny.seed = name[1] == '0' ? 5 : 6;
+    ASSERT_OK(MakeTinyT5(folder, tiny));
+    std::ofstream(absl::StrCat(folder, "/", kRewardModelFile)) << RewardModelConfigToJson({.token_id = 5});
+  }
+  ASSERT_NO_FATAL_FAILURE(Start(Options("")));
+  const ExploredReply reply = Explore(*stub_, GridRequest(kArticle, 4));
+  ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
+  EXPECT_THAT(reply.front.objectives(), ElementsAre("reward_r0", "reward_r1"));
+  EXPECT_GE(reply.front.points_size(), 1);
+  ASSERT_OK_AND_ASSIGN(const auto judge, RewardModel::Load("r1", model_.File("reward_models/r1"), 1));
+  for (const auto& [index, point] : reply.points) {
+    ASSERT_EQ(point.scores().size(), 4u);
+    const ScoredText text{kArticle, point.result().summary(), ""};
+    ASSERT_OK_AND_ASSIGN(const auto expected, judge->ScoreAll({&text, 1}));
+    EXPECT_EQ(point.scores().at("r1"), expected[0][0]);
+    EXPECT_EQ(point.scores().at("reward_r1"), expected[0][0]);  // The range is [0, 1].
+  }
 }
 
 TEST_F(ExploreTest, ScoresEachPointAndMarksTheFront) {

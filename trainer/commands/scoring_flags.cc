@@ -1,0 +1,43 @@
+#include "trainer/commands/scoring_flags.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "model/checkpoint.h"
+#include "model/status_macros.h"
+
+namespace trimtab {
+
+void AddScoringFlags(CLI::App& app, ScoringFlags* flags) {
+  app.add_option("--model", flags->engine.model, "Folder of the checkpoint, with its reward_models")
+      ->type_name("DIR")
+      ->required();
+  app.add_option("--corpus", flags->corpus, "JSONL of {\"id\", \"document\", \"summary\"}")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--count", flags->count, "Examples to take, from the first")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--remote-reward", flags->remote_rewards, "A server of trimtab.v1.Rewards; may be given again")
+      ->type_name("HOST:PORT")
+      ->allow_extra_args(false);
+  app.add_option("--threads", flags->engine.threads, "0: one per core")->type_name("N")->capture_default_str();
+  app.add_option("--max-input-tokens", flags->engine.max_input_tokens, "Longer documents are cut")
+      ->type_name("N")
+      ->check(CLI::Range(16, 4096))
+      ->capture_default_str();
+}
+
+absl::StatusOr<ScoringInputs> OpenScoring(const ScoringFlags& flags) {
+  ASSIGN_OR_RETURN(CheckpointTexts texts, ReadCheckpointTexts(flags.engine.model));
+  ASSIGN_OR_RETURN(std::vector<Example> examples, ReadCorpus(flags.corpus));
+  examples.resize(std::min(examples.size(), static_cast<size_t>(flags.count)));
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  ASSIGN_OR_RETURN(ScorerSet scorers, ScorerSet::Open(flags.engine.model, flags.remote_rewards,
+                                                      flags.engine.threads > 0 ? flags.engine.threads : cores));
+  return ScoringInputs{std::move(texts.clp), std::move(examples), std::move(scorers)};
+}
+
+}  // namespace trimtab
