@@ -15,6 +15,8 @@ using Chosen = std::function<absl::Status()>;
 void AddCorpus(CLI::App& app, Chosen* chosen);  // debian, split
 void AddVocabulary(CLI::App& app, Chosen* chosen);
 void AddPairs(CLI::App& app, Chosen* chosen);  // consistency, quality
+void AddFinetune(CLI::App& app, Chosen* chosen);
+void AddRewardModel(CLI::App& app, Chosen* chosen);  // consistency, quality
 void AddEvaluate(CLI::App& app, Chosen* chosen);
 void AddCalibrate(CLI::App& app, Chosen* chosen);
 
