@@ -12,7 +12,6 @@ namespace trimtab {
 using Chosen = std::function<absl::Status()>;
 
 // Each adds one sub-command to `app`. `chosen` must outlive the parse.
-<<<<<<< HEAD
 void AddCorpus(CLI::App& app, Chosen* chosen);  // debian, split
 void AddVocabulary(CLI::App& app, Chosen* chosen);
 void AddPairs(CLI::App& app, Chosen* chosen);  // consistency, quality
@@ -22,10 +21,6 @@ void AddEvaluate(CLI::App& app, Chosen* chosen);
 void AddCalibrate(CLI::App& app, Chosen* chosen);
 void AddTrain(CLI::App& app, Chosen* chosen);
 void AddControl(CLI::App& app, Chosen* chosen);
-=======
-void AddTrain(CLI::App& app, Chosen* chosen);
-void AddControl(CLI::App& app, Chosen* chosen);
->>>>>>> 68ac0b2d5ba20f9bd333ff2c1c709728df52d24b
 
 }  // namespace trimtab
 
