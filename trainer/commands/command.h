@@ -15,8 +15,12 @@ using Chosen = std::function<absl::Status()>;
 void AddCorpus(CLI::App& app, Chosen* chosen);  // debian, split
 void AddVocabulary(CLI::App& app, Chosen* chosen);
 void AddPairs(CLI::App& app, Chosen* chosen);  // consistency, quality
+void AddFinetune(CLI::App& app, Chosen* chosen);
+void AddRewardModel(CLI::App& app, Chosen* chosen);  // consistency, quality
 void AddEvaluate(CLI::App& app, Chosen* chosen);
 void AddCalibrate(CLI::App& app, Chosen* chosen);
+void AddTrain(CLI::App& app, Chosen* chosen);
+void AddControl(CLI::App& app, Chosen* chosen);
 
 }  // namespace trimtab
 

@@ -1,0 +1,18 @@
+#include "model/rewards/length_scorer.h"
+
+#include "absl/strings/str_split.h"
+
+namespace trimtab {
+
+absl::StatusOr<std::vector<std::vector<double>>> LengthScorer::ScoreAll(std::span<const ScoredText> texts) const {
+  std::vector<std::vector<double>> scores;
+  for (const ScoredText& text : texts) {
+    const std::vector<absl::string_view> parts =
+        absl::StrSplit(text.summary, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
+    const double words = static_cast<double>(parts.size());
+    scores.push_back({words, -words});
+  }
+  return scores;
+}
+
+}  // namespace trimtab

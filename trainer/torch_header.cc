@@ -1,0 +1,1 @@
+// Nothing but what precompiles libtorch's header; see CMakeLists.txt.
