@@ -261,7 +261,7 @@ absl::Status VersionLog::WriteState(const State& state) {
 
 absl::Status VersionLog::ChangeState(const State& state) {
   const State before = state_;
-  const absl::Status status = WriteState(state);
+  absl::Status status = WriteState(state);
   if (!status.ok()) WriteState(before).IgnoreError();  // What failed may lie there already.
   return status;
 }

@@ -13,8 +13,8 @@
 #include "client/commands/generation_flags.h"
 #include "client/commands/pareto_plot.h"
 #include "client/commands/records.h"
+#include "client/commands/server_flags.h"
 #include "client/commands/steering_flags.h"
-#include "client/commands/token_flag.h"
 #include "client/summarizer_client.h"
 #include "model/status_macros.h"
 
@@ -43,11 +43,7 @@ struct ExploreFlags {
   std::vector<std::string> objectives;
   SteeringFlags steering;
   v1::GenerationOptions generation;
-  std::string server = kDefaultServer;
-  std::string token_file;
-  double timeout_seconds = 300;
-  int attempts = 4;
-  std::string digest;
+  ServerFlags server{.timeout_seconds = 300};
   bool json = false;
   std::string plot;
 };
@@ -80,7 +76,7 @@ absl::StatusOr<v1::ExploreRequest> RequestOf(const ExploreFlags& flags) {
     request.set_reference(std::move(reference.text));
   }
   *request.mutable_options() = flags.generation;
-  request.set_parameter_digest(flags.digest);
+  flags.server.SetOn(&request);
   for (const std::string& name : flags.objectives) request.add_objectives(name);
   return request;
 }
@@ -163,9 +159,8 @@ absl::StatusOr<std::vector<v1::ExplorePoint>> InOrder(std::vector<v1::ExplorePoi
 absl::Status Run(const ExploreFlags& flags) {
   if (!flags.plot.empty()) RETURN_IF_ERROR(CheckPlotPath(flags.plot));
   ASSIGN_OR_RETURN(const v1::ExploreRequest request, RequestOf(flags));
-  ASSIGN_OR_RETURN(const std::string token, ReadToken(flags.token_file));
-  const SummarizerClient client(
-      flags.server, {.timeout = absl::Seconds(flags.timeout_seconds), .max_attempts = flags.attempts, .token = token});
+  ASSIGN_OR_RETURN(const ClientOptions options, flags.server.Options());
+  const SummarizerClient client(flags.server.server, options);
   std::vector<v1::ExplorePoint> came;
   ASSIGN_OR_RETURN(const SummarizerClient::Explored explored,
                    client.Explore(request, [&](const v1::ExplorePoint& point) {
@@ -225,24 +220,6 @@ void AddScoreFlags(CLI::App& app, ExploreFlags& f) {
   app.add_flag("--json", f.json, "Print one line of JSON for each summary, and one for the front")->group("Output");
 }
 
-void AddServerFlags(CLI::App& app, ExploreFlags& f) {
-  AddTokenFlag(app, &f.token_file);
-  app.add_option("--server", f.server, "Of trimtabd")->type_name("HOST:PORT")->capture_default_str()->group("Server");
-  app.add_option("--timeout", f.timeout_seconds, "Of the whole exploration, tries included")
-      ->type_name("SECONDS")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber)
-      ->group("Server");
-  app.add_option("--attempts", f.attempts, "Tries to begin while the server is full or not reachable")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100))
-      ->group("Server");
-  app.add_option("--parameter-digest", f.digest, "Answer with these parameters or not at all. Default: the newest")
-      ->type_name("HEX")
-      ->group("Server");
-}
-
 }  // namespace
 
 void AddExplore(CLI::App& app, Chosen* chosen) {
@@ -255,7 +232,8 @@ void AddExplore(CLI::App& app, Chosen* chosen) {
   AddGridFlags(*command, *flags);
   AddScoreFlags(*command, *flags);
   AddGenerationFlags(*command, &flags->generation);
-  AddServerFlags(*command, *flags);
+  flags->server.AddTo(*command, "Of the whole exploration, tries included",
+                      "Tries to begin while the server is full or not reachable");
   command->callback([flags, chosen] { *chosen = [flags] { return Run(*flags); }; });
 }
 

@@ -9,8 +9,8 @@
 #include "client/commands/generation_flags.h"
 #include "client/commands/offline.h"
 #include "client/commands/records.h"
+#include "client/commands/server_flags.h"
 #include "client/commands/steering_flags.h"
-#include "client/commands/token_flag.h"
 #include "client/summarizer_client.h"
 #include "model/status_macros.h"
 
@@ -34,11 +34,7 @@ constexpr char kHelp[] =
 
 struct SummarizeFlags {
   std::string article = "-";
-  std::string server = kDefaultServer;
-  double timeout_seconds = 60;
-  int attempts = 4;
-  std::string digest;
-  std::string token_file;
+  ServerFlags server;
   bool stream = false;
   bool json = false;
   bool offline = false;
@@ -50,11 +46,8 @@ struct SummarizeFlags {
 
 class Online {
  public:
-  Online(const SummarizeFlags& flags, Article article, const std::string& token)
-      : flags_(flags),
-        article_(std::move(article)),
-        client_(flags.server,
-                {.timeout = absl::Seconds(flags.timeout_seconds), .max_attempts = flags.attempts, .token = token}) {}
+  Online(const SummarizeFlags& flags, Article article, const ClientOptions& options)
+      : flags_(flags), article_(std::move(article)), client_(flags.server.server, options) {}
 
   absl::Status Run(const std::vector<v1::Steering>& steerings) {
     const bool headed = steerings.size() > 1 && !flags_.json;
@@ -80,7 +73,7 @@ class Online {
     request.set_article(article_.text);
     *request.mutable_steering() = steering;
     *request.mutable_options() = flags_.generation;
-    request.set_parameter_digest(flags_.digest);
+    flags_.server.SetOn(&request);
     return request;
   }
 
@@ -145,28 +138,8 @@ absl::Status Run(const SummarizeFlags& flags) {
   ASSIGN_OR_RETURN(const std::vector<v1::Steering> steerings, flags.steering.Parse());
   if (flags.offline) return RunOffline(flags, steerings);
   ASSIGN_OR_RETURN(Article article, ReadArticle(flags.article));
-  ASSIGN_OR_RETURN(const std::string token, ReadToken(flags.token_file));
-  return Online(flags, std::move(article), token).Run(steerings);
-}
-
-void AddServerFlags(CLI::App& app, SummarizeFlags& f) {
-  app.add_option("--server", f.server, kServerHelp)->type_name("HOST:PORT,...")->capture_default_str()->group("Server");
-  app.add_option("--timeout", f.timeout_seconds, "Of each summary, tries included")
-      ->type_name("SECONDS")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber)
-      ->group("Server");
-  app.add_option("--attempts", f.attempts, "Tries of each summary while the server is full or not reachable")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100))
-      ->group("Server");
-  app.add_option("--parameter-digest", f.digest, "Answer with these parameters or not at all. Default: the newest")
-      ->type_name("HEX")
-      ->group("Server");
-  AddTokenFlag(app, &f.token_file);
-  app.add_flag("--stream", f.stream, "Print the text as it is written")->group("Output");
-  app.add_flag("--json", f.json, "Print one line of JSON for each summary")->group("Output");
+  ASSIGN_OR_RETURN(const ClientOptions options, flags.server.Options());
+  return Online(flags, std::move(article), options).Run(steerings);
 }
 
 void AddOfflineFlags(CLI::App& app, SummarizeFlags& f) {
@@ -200,7 +173,10 @@ void AddSummarize(CLI::App& app, Chosen* chosen) {
       ->capture_default_str();
   flags->steering.AddTo(*command);
   AddGenerationFlags(*command, &flags->generation);
-  AddServerFlags(*command, *flags);
+  flags->server.AddTo(*command, "Of each summary, tries included",
+                      "Tries of each summary while the server is full or not reachable");
+  command->add_flag("--stream", flags->stream, "Print the text as it is written")->group("Output");
+  command->add_flag("--json", flags->json, "Print one line of JSON for each summary")->group("Output");
   AddOfflineFlags(*command, *flags);
   command->callback([flags, chosen] { *chosen = [flags] { return Run(*flags); }; });
 }

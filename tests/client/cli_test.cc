@@ -1,15 +1,15 @@
 // trimtab as people call it, with and without a server.
+#include "tests/client/cli.h"
+
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -18,16 +18,6 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
-
-constexpr char kArticle[] = "the server reads text and writes a short summary of it";
-
-std::vector<json> Lines(const std::string& text) {
-  std::vector<json> lines;
-  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-    lines.push_back(json::parse(std::string(line)));
-  }
-  return lines;
-}
 
 class CliTest : public testing::Test {
  protected:
@@ -50,21 +40,25 @@ class CliOnlineTest : public CliTest {
  protected:
   void SetUp() override {
     CliTest::SetUp();
-    server_ = std::make_unique<Process>(std::vector<std::string>{TRIMTABD, "--model", model(), "--listen",
-                                                                 "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"});
-    const std::string line = server_->FirstLine();
-    ASSERT_THAT(line, testing::StartsWith("listening grpc="));
-    const size_t begin = line.find('=') + 1;
-    address_ = line.substr(begin, line.find(' ', begin) - begin);
+    server_ = std::make_unique<ServerProcess>(model());
+    address_ = server_->address();
   }
   ProcessResult Summarize(std::vector<std::string> arguments, const std::string& input = kArticle) const {
     arguments.insert(arguments.begin(), {"summarize", "--server", address_});
     return Trimtab(arguments, input);
   }
 
-  std::unique_ptr<Process> server_;
+  std::unique_ptr<ServerProcess> server_;
   std::string address_;
 };
+
+TEST_F(CliOnlineTest, TheExecutionPathMayBeChosen) {
+  for (const std::string path : {"dense", "basis"}) {
+    const ProcessResult result = Summarize({"--weights", "0.25,0.75", "--json", "--execution-path", path});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(Lines(result.out)[0]["cache"] == "basis", path == "basis") << result.out;
+  }
+}
 
 TEST_F(CliOnlineTest, OneWeightingPrintsTheSummaryAlone) {
   const ProcessResult json_result = Summarize({"--weights", "1,0", "--json"});

@@ -6,11 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/testing/process.h"
+#include "tests/client/cli.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -20,28 +19,13 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-constexpr char kArticle[] = "the server reads text and writes a short summary of it";
-
-std::vector<json> Lines(const std::string& text) {
-  std::vector<json> lines;
-  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-    lines.push_back(json::parse(std::string(line)));
-  }
-  return lines;
-}
-
 class ExploreCliTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = std::make_unique<TempDir>();
     ASSERT_OK(MakeTinyClp(folder_->File("checkpoint")));
-    server_ =
-        std::make_unique<Process>(std::vector<std::string>{TRIMTABD, "--model", folder_->File("checkpoint"), "--listen",
-                                                           "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"});
-    const std::string line = server_->FirstLine();
-    ASSERT_THAT(line, testing::StartsWith("listening grpc="));
-    const size_t begin = line.find('=') + 1;
-    address_ = line.substr(begin, line.find(' ', begin) - begin);
+    server_ = std::make_unique<ServerProcess>(folder_->File("checkpoint"));
+    address_ = server_->address();
     Write("article.txt", kArticle);
     Write("reference.txt", "a short summary of the text\nthat the server reads");
   }
@@ -60,7 +44,7 @@ class ExploreCliTest : public testing::Test {
   }
 
   static inline std::unique_ptr<TempDir> folder_;
-  static inline std::unique_ptr<Process> server_;
+  static inline std::unique_ptr<ServerProcess> server_;
   static inline std::string address_;
 };
 
@@ -99,6 +83,15 @@ TEST_F(ExploreCliTest, TheDefaultIsAGridOfFiveAndNoFrontWithoutAReference) {
   const ProcessResult result = Explore({});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("5 weightings, 5 distinct; without a reference there is no front\n"));
+}
+
+TEST_F(ExploreCliTest, TheExecutionPathMayBeChosen) {
+  for (const std::string path : {"dense", "basis"}) {
+    const ProcessResult result = Explore({"--json", "--weights", "0.25,0.75", "--execution-path", path});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(Lines(result.out)[0]["cache"] == "basis", path == "basis") << result.out;
+  }
+  EXPECT_EQ(Explore({"--execution-path", "sideways"}).exit_code, 2);
 }
 
 TEST_F(ExploreCliTest, DrawsTheFront) {

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/field_error.h"
+#include "tests/testing/two_rewards.h"
 
 namespace trimtab {
 namespace {
@@ -14,17 +15,6 @@ using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-ClpConfig TwoRewards() {
-  ClpConfig clp;
-  clp.rewards.resize(2);
-  clp.rewards[0].name = "nli";
-  clp.rewards[1].name = "rouge";
-  clp.mixing = {MixingKind::kSoftmdp, 0.01};
-  clp.default_alpha = 0.1;
-  clp.presets["concise"] = {.alpha = 0.05, .w = {0.2, 0.8}, .description = ""};
-  return clp;
-}
 
 absl::StatusOr<Steering> Resolve(const SteeringAsked& asked, const ClpConfig& clp = TwoRewards()) {
   return ResolveSteering(clp, CoefficientGrid(), asked);

@@ -5,22 +5,12 @@
 #include "gtest/gtest.h"
 #include "model/field_error.h"
 #include "server/steering.h"
+#include "tests/testing/two_rewards.h"
 
 namespace trimtab {
 namespace {
 
 using ::testing::HasSubstr;
-
-ClpConfig TwoRewards() {
-  ClpConfig clp;
-  clp.rewards.resize(2);
-  clp.rewards[0].name = "nli";
-  clp.rewards[1].name = "rouge";
-  clp.mixing = {MixingKind::kSoftmdp, 0.01};
-  clp.default_alpha = 0.1;
-  clp.presets["concise"] = {.alpha = 0.05, .w = {0.2, 0.8}, .description = ""};
-  return clp;
-}
 
 absl::StatusOr<Steering> Resolve(const SteeringAsked& asked, const SteeringBounds& bounds) {
   return ResolveSteering(TwoRewards(), bounds, CoefficientGrid(), asked);
