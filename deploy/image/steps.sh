@@ -16,7 +16,7 @@ apt_install() {
 
 packages() {
   # shellcheck disable=SC2046  # One word a package.
-  apt_install $(sed -e 's/#.*//' "$repository/deploy/apt-packages.txt")
+  apt_install git ca-certificates $(sed -e 's/#.*//' "$repository/deploy/apt-packages.txt")
 }
 
 owner_of() {  # The package of a file. Some packages of Debian 12 say /lib for what lies in /usr/lib.
