@@ -5,9 +5,11 @@
 #   deploy/clean-root-test.sh [--base ROOT.tar] [--keep]
 #
 # --base unpacks a root made before instead of calling debootstrap; --keep leaves the root behind. TMPDIR says where.
-# How this machine's apt fetches (mirror, proxy, CA certificates, name servers) is taken over; nothing else of it is.
+# How this machine's apt fetches is taken over (deploy/root.sh).
 set -euo pipefail
 readonly repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=deploy/root.sh
+source "$repository/deploy/root.sh"
 base='' keep=''
 
 die() {
@@ -28,51 +30,12 @@ parse() {
 }
 
 clean_up() {
-  local mounted
-  for mounted in proc dev; do
-    ! mountpoint -q "$root/$mounted" || umount "$root/$mounted"
-  done
-  if [[ -n $keep ]]; then echo "the root is left in $root"; else rm -rf --one-file-system "$root"; fi
-}
-
-mirror() {  # Where this machine finds bookworm; empty on another release, and debootstrap then takes its default.
-  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 'Component: main' 2>/dev/null |
-    head -n 1
-}
-
-make_root() {
-  if [[ -n $base ]]; then
-    tar --extract --file "$base" --directory "$root" --numeric-owner
-  else
-    # shellcheck disable=SC2046  # No mirror, no argument.
-    debootstrap --variant=minbase --include=git,ca-certificates bookworm "$root" $(mirror)
-  fi
-}
-
-take_over_fetching() {
-  local file sources
-  mapfile -t sources < <(grep -ls bookworm /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources)
-  [[ ${#sources[@]} -eq 0 ]] || rm -f "$root/etc/apt/sources.list"
-  for file in "${sources[@]}"; do
-    install -D -m 644 "$file" "$root$file"
-  done
-  apt-config dump | grep -E '^Acquire::(http|https|Check-|Retries|ForceIPv)' >"$root/etc/apt/apt.conf.d/90host" || true
-  cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-  cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
-}
-
-in_root() {  # Runs a command in the clone inside the root, with nothing of this environment but proxies and TRIMTAB_JOBS.
-  local name kept=()
-  for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY TRIMTAB_JOBS; do
-    [[ -z ${!name:-} ]] || kept+=("$name=${!name}")
-  done
-  chroot "$root" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin "${kept[@]}" \
-    bash -c 'cd /trimtab && exec "$@"' _ "$@"
+  if [[ -z $keep ]]; then remove_root "$root"; else unmount_root "$root"; echo "the root is left in $root"; fi
 }
 
 timed() {
   local started=$SECONDS took
-  in_root "$@"
+  in_root "$root" "$@"
   took=$((SECONDS - started))
   summary+="$*: $((took / 60)) min $((took % 60)) s"$'\n'
 }
@@ -81,11 +44,7 @@ main() {
   parse "$@"
   root=$(mktemp -d)
   trap clean_up EXIT
-  chmod 755 "$root"
-  make_root
-  take_over_fetching
-  mount -t proc proc "$root/proc"
-  mount --bind /dev "$root/dev"
+  make_root "$root" "$base"
   git clone --quiet --no-hardlinks "$repository" "$root/trimtab"
   summary=''
   timed ./dev demo

@@ -65,7 +65,7 @@ class LiveTest(unittest.TestCase):
             return not missing
 
         with contextlib.suppress(TimeoutError):
-            live.await_true(all_there, "data", 30)
+            live.await_true(all_there, "data")
         self.assertEqual(missing, {})
 
     def test_every_metric_that_a_panel_or_rule_names_is_exported(self):
