@@ -67,7 +67,8 @@ struct Block {
 thread_local Block block;
 
 bool Same(const std::source_location& a, const std::source_location& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+  if (a.line() != b.line() || a.column() != b.column()) return false;
+  return a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0;
 }
 
 void Meet(Meeting& meeting, const std::source_location& place) {

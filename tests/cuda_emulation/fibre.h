@@ -36,6 +36,7 @@ class Fibre {
   static constexpr size_t kStackBytes = 128 << 10;
 
   std::unique_ptr<std::byte[]> stack_;
+  const size_t stack_bytes_;  // Used of it.
   ucontext_t context_;
   bool entered_ = false;
   jmp_buf caller_, inside_;
