@@ -1,11 +1,82 @@
 #include "model/scoring.h"
 
+#include <algorithm>
+#include <memory>
+
 #include "model/decoder.h"
 #include "model/encoder_pass.h"
+#include "model/logits.h"
 #include "model/status_macros.h"
 
 namespace trimtab {
 namespace {
+
+// Of one pass: bounds its memory, logits above all.
+constexpr size_t kMaxInputTokens = 4096;
+constexpr size_t kMaxTargets = 512;
+
+// How many of the sequences one pass takes; at least one.
+size_t FitsOnePass(std::span<const ScoredSequence> sequences) {
+  size_t count = 0, inputs = 0, targets = 0;
+  for (const ScoredSequence& sequence : sequences) {
+    inputs += sequence.input_ids.size();
+    targets += sequence.targets.size();
+    if (count > 0 && (inputs > kMaxInputTokens || targets > kMaxTargets)) break;
+    ++count;
+  }
+  return count;
+}
+
+// Encodes the articles together. Fills one CrossAttention each.
+absl::Status EncodeAll(const MixedWeights& weights, std::span<const ScoredSequence> sequences, LaneMath& math,
+                       std::vector<std::unique_ptr<CrossAttention>>* crosses) {
+  const T5Config& config = weights.parameters().config();
+  std::vector<EncoderInput> inputs;
+  int64_t tokens = 0;
+  for (const ScoredSequence& sequence : sequences) {
+    const int32_t length = static_cast<int32_t>(sequence.input_ids.size());
+    ASSIGN_OR_RETURN(crosses->emplace_back(), CrossAttention::Create(config, length, math.backend()));
+    inputs.push_back({sequence.input_ids, &weights.weights(), crosses->back().get()});
+    tokens += length;
+  }
+  ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, tokens, math.backend()));
+  EncoderPass pass(math, inputs, &activations);
+  while (!pass.done()) pass.Advance();
+  return absl::OkStatus();
+}
+
+// Every step of every sequence is a row of one decode step: keys and values are written before any row reads them, and
+// a row reads no position after its own.
+absl::Status ScoreOnePass(const MixedWeights& weights, std::span<const ScoredSequence> sequences, LaneMath& math,
+                          std::vector<std::vector<float>>* log_probs) {
+  const T5Config& config = weights.parameters().config();
+  std::vector<std::unique_ptr<CrossAttention>> crosses;
+  RETURN_IF_ERROR(EncodeAll(weights, sequences, math, &crosses));
+  std::vector<DecoderRow> rows;
+  size_t longest = 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const std::span<const int32_t> targets = sequences[i].targets;
+    longest = std::max(longest, targets.size());
+    for (size_t t = 0; t < targets.size(); ++t) {
+      const int32_t fed = t == 0 ? config.decoder_start_id : targets[t - 1];
+      rows.push_back({&weights.weights(), fed, static_cast<int32_t>(t), static_cast<int32_t>(i), crosses[i].get()});
+    }
+  }
+  ASSIGN_OR_RETURN(KvSlots slots, KvSlots::Create(config, static_cast<int32_t>(sequences.size()),
+                                                  static_cast<int32_t>(longest), math.backend()));
+  ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder, Decoder::Create(math, static_cast<int32_t>(rows.size()), &slots));
+  const Rows logits = decoder->Step(rows);
+  const float* row = math.backend()->OnHost(logits.data, logits.count * logits.stride);
+  for (const ScoredSequence& sequence : sequences) {
+    std::vector<float>& scores = log_probs->emplace_back();
+    for (int32_t target : sequence.targets) {
+      const std::span<const float> of_row(row, config.vocab_size);
+      scores.push_back(static_cast<float>(of_row[target] - LogSumExp(of_row)));
+      row += logits.stride;
+    }
+  }
+  return absl::OkStatus();
+}
 
 // Appends what the backend holds to host memory.
 void Append(Backend* backend, Rows rows, std::vector<float>* out) {
@@ -34,6 +105,20 @@ absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weigh
     Append(backend, decoder->Step({&row, 1}), &logits);
   }
   return logits;
+}
+
+absl::StatusOr<std::vector<std::vector<float>>> TargetLogProbs(const MixedWeights& weights,
+                                                               std::span<const ScoredSequence> sequences,
+                                                               Backend* backend) {
+  LaneMath math(weights.parameters().config(), backend);
+  RETURN_IF_ERROR(math.Reserve(weights.parameters()));
+  std::vector<std::vector<float>> log_probs;
+  while (!sequences.empty()) {
+    const size_t count = FitsOnePass(sequences);
+    RETURN_IF_ERROR(ScoreOnePass(weights, sequences.first(count), math, &log_probs));
+    sequences = sequences.subspan(count);
+  }
+  return log_probs;
 }
 
 absl::StatusOr<std::vector<float>> EncoderOutput(const MixedWeights& weights, std::span<const int32_t> input_ids,

@@ -16,6 +16,18 @@ namespace trimtab {
 absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weights, std::span<const int32_t> input_ids,
                                                        std::span<const int32_t> decoder_ids, Backend* backend);
 
+// An article and what followed it.
+struct ScoredSequence {
+  std::span<const int32_t> input_ids;
+  std::span<const int32_t> targets;  // Without the decoder start token. Not empty.
+};
+
+// log pi(targets[t] | input_ids, targets before t) of every sequence, in one pass over many of them and over all their
+// steps. REQUIRES: all ids are below the vocabulary's size.
+absl::StatusOr<std::vector<std::vector<float>>> TargetLogProbs(const MixedWeights& weights,
+                                                               std::span<const ScoredSequence> sequences,
+                                                               Backend* backend);
+
 // The encoder's output (input_ids.size(), d_model), after its final norm.
 absl::StatusOr<std::vector<float>> EncoderOutput(const MixedWeights& weights, std::span<const int32_t> input_ids,
                                                  Backend* backend);

@@ -46,6 +46,8 @@ int main(int argc, char** argv) {
   trimtab::AddRewardModel(app, &chosen);
   trimtab::AddEvaluate(app, &chosen);
   trimtab::AddCalibrate(app, &chosen);
+  trimtab::AddTrain(app, &chosen);
+  trimtab::AddControl(app, &chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -2,6 +2,7 @@
 """Reads every #include line and fails on one that turns an arrow of the layering back.
 
     kernels <- model <- server core <- server rim        proto <- server rim, client        model <- client
+    client, model <- trainer
     nothing includes tests or bench
 
 The linker cannot see this, as system headers are on everybody's include path. Usage: layering.py ROOT

@@ -19,6 +19,8 @@ void AddFinetune(CLI::App& app, Chosen* chosen);
 void AddRewardModel(CLI::App& app, Chosen* chosen);  // consistency, quality
 void AddEvaluate(CLI::App& app, Chosen* chosen);
 void AddCalibrate(CLI::App& app, Chosen* chosen);
+void AddTrain(CLI::App& app, Chosen* chosen);
+void AddControl(CLI::App& app, Chosen* chosen);
 
 }  // namespace trimtab
 
