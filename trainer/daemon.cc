@@ -13,6 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands/token_flag.h"
 #include "client/endpoints.h"
+#include "client/remote_reward.h"
+#include "model/rewards/reward_model.h"
 #include "model/status_macros.h"
 #include "prometheus/registry.h"
 #include "trainer/control.h"
@@ -66,10 +68,23 @@ class Daemon {
   }
 
  private:
+  // What needs no model, the judges beside the checkpoint, and servers.
+  absl::StatusOr<std::vector<std::unique_ptr<RewardScorer>>> Scorers() const {
+    std::vector<std::unique_ptr<RewardScorer>> scorers = BuiltInScorers();
+    ASSIGN_OR_RETURN(auto judges, LoadRewardModels(config_.start, config_.threads));
+    for (auto& judge : judges) scorers.push_back(std::move(judge));
+    for (const std::string& server : config_.remote_rewards) {
+      ASSIGN_OR_RETURN(std::unique_ptr<RemoteReward> remote, RemoteReward::Connect(server));
+      scorers.push_back(std::move(remote));
+    }
+    return scorers;
+  }
+
   absl::Status Open() {
     ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(config_));
     folder_ = std::make_unique<RunFolder>(std::move(folder));
-    ASSIGN_OR_RETURN(training_, Training::Create(config_, folder_.get()));
+    ASSIGN_OR_RETURN(std::vector<std::unique_ptr<RewardScorer>> scorers, Scorers());
+    ASSIGN_OR_RETURN(training_, Training::Create(config_, folder_.get(), std::move(scorers)));
     saved_step_ = training_->step();
     std::vector<std::string> rewards;
     for (const RewardInfo& reward : training_->clp().rewards) rewards.push_back(reward.name);

@@ -31,23 +31,23 @@ LearnerOptions OptionsOf(const RunConfig& config) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Training>> Training::Create(const RunConfig& config, RunFolder* folder) {
+absl::StatusOr<std::unique_ptr<Training>> Training::Create(const RunConfig& config, RunFolder* folder,
+                                                           std::vector<std::unique_ptr<RewardScorer>> scorers) {
   std::unique_ptr<Training> training(new Training(config, folder));
-  RETURN_IF_ERROR(training->Open());
+  RETURN_IF_ERROR(training->Open(std::move(scorers)));
   return training;
 }
 
-absl::Status Training::Open() {
-  ASSIGN_OR_RETURN(examples_, ReadCorpus(config_.corpus));
+absl::Status Training::Open(std::vector<std::unique_ptr<RewardScorer>> scorers) {
+  ASSIGN_OR_RETURN(examples_, ReadExamples(config_.corpus));
   ASSIGN_OR_RETURN(const Checkpoint origin, OpenCheckpoint(folder_->origin()));
   ASSIGN_OR_RETURN(const Checkpoint from, OpenCheckpoint(folder_->latest()));
   clp_ = plain_clp_ = from.clp;
   plain_clp_.prompt_conditioning.reset();
   eos_id_ = from.config.eos_id;
   ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Create(from.tokenizer_model, from.config.vocab_size));
-  ASSIGN_OR_RETURN(ScorerSet scorers, ScorerSet::Open(config_.start, config_.remote_rewards, config_.threads));
-  scorers_ = std::make_unique<ScorerSet>(std::move(scorers));
-  ASSIGN_OR_RETURN(scored_clp_, WithRules(clp_, config_.rewards, scorers_->names()));
+  ASSIGN_OR_RETURN(RunRewards rewards, RunRewards::Create(clp_, config_.rewards, std::move(scorers)));
+  rewards_ = std::make_unique<RunRewards>(std::move(rewards));
   ASSIGN_OR_RETURN(WeightingSampler sampler, WeightingSampler::Create(clp_, config_.sampling));
   sampler_ = std::make_unique<WeightingSampler>(std::move(sampler));
   ASSIGN_OR_RETURN(Rollouts rollouts, Rollouts::Create(from.config, {.threads = config_.threads,
@@ -64,7 +64,11 @@ absl::Status Training::Open() {
     RETURN_IF_ERROR(learner_->Restore(state));
   }
   ASSIGN_OR_RETURN(reference_, PackPlain(learner_->Reference(), rollouts_->backend()));
-  return absl::OkStatus();
+  if (!rewards_->needs_references()) return absl::OkStatus();
+  const bool all = std::all_of(examples_.begin(), examples_.end(), [](const auto& e) { return !e.summary.empty(); });
+  return all ? absl::OkStatus()
+             : absl::InvalidArgumentError(
+                   absl::StrCat(config_.corpus, " has examples without a summary; a reward compares with it"));
 }
 
 std::vector<size_t> Training::NextExamples() {
@@ -122,12 +126,11 @@ absl::Status Training::Reward(const std::vector<size_t>& examples, const std::ve
   for (size_t i = 0; i < examples.size(); ++i) {
     texts.push_back({examples_[examples[i]].document, summaries[i], examples_[examples[i]].summary});
   }
-  ASSIGN_OR_RETURN(const std::vector<Scores> scores, scorers_->ScoreAll(texts));
+  ASSIGN_OR_RETURN(std::vector<std::vector<double>> rewards, rewards_->Score(texts));
   report->rewards.assign(clp_.rewards.size(), 0.0);
-  for (const Scores& of_text : scores) {
-    ASSIGN_OR_RETURN(std::vector<double> rewards, MapRewards(scored_clp_, of_text));
-    for (size_t i = 0; i < rewards.size(); ++i) report->rewards[i] += rewards[i] / static_cast<double>(texts.size());
-    batch->outcomes.push_back({std::move(rewards), 0.0});
+  for (std::vector<double>& of_text : rewards) {
+    for (size_t i = 0; i < of_text.size(); ++i) report->rewards[i] += of_text[i] / static_cast<double>(texts.size());
+    batch->outcomes.push_back({std::move(of_text), 0.0});
   }
   return absl::OkStatus();
 }

@@ -11,9 +11,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/tokenizer.h"
-#include "trainer/corpora/corpus.h"
+#include "trainer/examples.h"
 #include "trainer/learner.h"
-#include "trainer/rewards/scorer_set.h"
 #include "trainer/rollouts.h"
 #include "trainer/run_config.h"
 #include "trainer/run_folder.h"
@@ -43,8 +42,9 @@ struct StepReport {
 // The run of one configuration, from the latest checkpoint of its folder. Not thread-safe.
 class Training {
  public:
-  // `folder` must outlive the result.
-  static absl::StatusOr<std::unique_ptr<Training>> Create(const RunConfig& config, RunFolder* folder);
+  // `rewards` gives one value per reward of the checkpoint. Both `folder` and what it names must outlive the result.
+  static absl::StatusOr<std::unique_ptr<Training>> Create(const RunConfig& config, RunFolder* folder,
+                                                          std::vector<std::unique_ptr<RewardScorer>> scorers);
 
   uint64_t step() const { return step_; }            // Updates done.
   uint64_t log_bytes() const { return log_bytes_; }  // Of the log, as of the checkpoint this began from.
@@ -57,7 +57,7 @@ class Training {
 
  private:
   explicit Training(const RunConfig& config, RunFolder* folder) : config_(config), folder_(folder) {}
-  absl::Status Open();
+  absl::Status Open(std::vector<std::unique_ptr<RewardScorer>> scorers);
 
   // Examples come in an order shuffled anew for each pass over the corpus.
   std::vector<size_t> NextExamples();
@@ -72,12 +72,11 @@ class Training {
   const RunConfig config_;
   RunFolder* const folder_;
   ClpConfig clp_;
-  ClpConfig plain_clp_;   // Without prompt conditioning: what the reference reads.
-  ClpConfig scored_clp_;  // With the scores and ranges of config_.rewards.
+  ClpConfig plain_clp_;  // Without prompt conditioning: what the reference reads.
   int32_t eos_id_ = 1;
-  std::vector<Example> examples_;
+  std::vector<TrainingExample> examples_;
   std::unique_ptr<Tokenizer> tokenizer_;
-  std::unique_ptr<ScorerSet> scorers_;
+  std::unique_ptr<RunRewards> rewards_;
   std::unique_ptr<WeightingSampler> sampler_;
   std::unique_ptr<Rollouts> rollouts_;
   std::unique_ptr<Learner> learner_;

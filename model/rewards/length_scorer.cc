@@ -7,9 +7,10 @@ namespace trimtab {
 absl::StatusOr<std::vector<std::vector<double>>> LengthScorer::ScoreAll(std::span<const ScoredText> texts) const {
   std::vector<std::vector<double>> scores;
   for (const ScoredText& text : texts) {
-    const std::vector<absl::string_view> parts =
-        absl::StrSplit(text.summary, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
-    const double words = static_cast<double>(parts.size());
+    double words = 0.0;
+    for (absl::string_view word : absl::StrSplit(text.summary, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty())) {
+      words += !word.empty();
+    }
     scores.push_back({words, -words});
   }
   return scores;

@@ -37,6 +37,12 @@ std::vector<Part> PartsOf(const ClpConfig& clp, size_t index) {
 
 }  // namespace
 
+std::vector<std::string> ScoresOf(const ClpConfig& clp, size_t index) {
+  std::vector<std::string> names;
+  for (const Part& part : PartsOf(clp, index)) names.push_back(part.score);
+  return names;
+}
+
 double MapReward(const ClpConfig& clp, size_t index, const Scores& scores) {
   double sum = 0.0;
   for (const Part& part : PartsOf(clp, index)) {

@@ -20,6 +20,9 @@ using Scores = std::map<std::string, double, std::less<>>;
 // One value per reward of `clp`, in order. NotFound, naming reward and score, when a score is missing.
 absl::StatusOr<std::vector<double>> MapRewards(const ClpConfig& clp, const Scores& scores);
 
+// The names of the scores that a reward, by index, follows from.
+std::vector<std::string> ScoresOf(const ClpConfig& clp, size_t reward);
+
 // Those of the rewards that can be computed from scores of these names: indices, ascending.
 std::vector<size_t> ComputableRewards(const ClpConfig& clp, const std::vector<std::string>& score_names);
 // The same for one reward. REQUIRES: it is computable.

@@ -4,13 +4,10 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "model/rewards/length_scorer.h"
 #include "tests/testing/status_matchers.h"
 
 namespace trimtab {
 namespace {
-
-const std::vector<std::string> kScores = {"rouge_lsum", "words", "brevity"};
 
 ClpConfig Clp() {
   ClpConfig clp;
@@ -22,28 +19,24 @@ ClpConfig Clp() {
   return clp;
 }
 
-TEST(RunRewardsTest, ARuleGivesScoreAndRangeAndOthersStayAsTheCheckpointHasThem) {
+TEST(RunRewardsTest, ScoresAreMappedByTheRuleOrTheCheckpointAndNeverClipped) {
   const std::vector<RewardRule> rules = {{"brief", "brevity", std::pair(-10.0, 0.0)}};
-  ASSERT_OK_AND_ASSIGN(const ClpConfig clp, WithRules(Clp(), rules, kScores));
-  ASSERT_OK_AND_ASSIGN(const std::vector<double> mapped,
-                       MapRewards(clp, {{"brevity", -4.0}, {"words", 4.0}, {"rouge_lsum", 100.0}}));
-  EXPECT_NEAR(mapped[0], 0.6, 1e-12);
-  EXPECT_NEAR(mapped[1], 8.0, 1e-12) << "never clipped";
+  ASSERT_OK_AND_ASSIGN(const RunRewards rewards, RunRewards::Create(Clp(), rules, BuiltInScorers()));
+  EXPECT_TRUE(rewards.needs_references());
+  const std::vector<ScoredText> texts = {{"", "one two  three\n four", "one two three four"}, {"", "", "one"}};
+  ASSERT_OK_AND_ASSIGN(const auto scores, rewards.Score(texts));
+  EXPECT_NEAR(scores[0][0], 0.6, 1e-12);
+  EXPECT_NEAR(scores[0][1], 8.0, 1e-12);
+  EXPECT_NEAR(scores[1][0], 1.0, 1e-12);
+  EXPECT_NEAR(scores[1][1], -2.0, 1e-12);
 }
 
 TEST(RunRewardsTest, ARewardWithoutAScoreAndARuleWithoutARewardAreRefused) {
-  EXPECT_THAT(WithRules(Clp(), {}, kScores).status(),
+  EXPECT_THAT(RunRewards::Create(Clp(), {}, BuiltInScorers()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr("brief")));
   const std::vector<RewardRule> rules = {{"brief", "brevity", {}}, {"beauty", "", {}}};
-  EXPECT_THAT(WithRules(Clp(), rules, kScores).status(),
+  EXPECT_THAT(RunRewards::Create(Clp(), rules, BuiltInScorers()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr("beauty")));
-}
-
-TEST(LengthScorerTest, CountsWordsBetweenBlanks) {
-  const LengthScorer scorer;
-  const std::vector<ScoredText> texts = {{"", "one two  three\n four", ""}, {"", "", ""}};
-  ASSERT_OK_AND_ASSIGN(const auto scores, scorer.ScoreAll(texts));
-  EXPECT_EQ(scores, (std::vector<std::vector<double>>{{4.0, -4.0}, {0.0, 0.0}}));
 }
 
 }  // namespace

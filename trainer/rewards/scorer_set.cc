@@ -5,18 +5,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/remote_reward.h"
-#include "model/rewards/length_scorer.h"
 #include "model/rewards/reward_model.h"
-#include "model/rewards/rouge_scorer.h"
 #include "model/status_macros.h"
+#include "trainer/run_rewards.h"
 
 namespace trimtab {
 
 absl::StatusOr<ScorerSet> ScorerSet::Open(const std::string& checkpoint_directory,
                                           const std::vector<std::string>& remote_rewards, int threads) {
   ASSIGN_OR_RETURN(std::vector<std::unique_ptr<RewardScorer>> scorers, LoadRewardModels(checkpoint_directory, threads));
-  scorers.push_back(std::make_unique<RougeScorer>());
-  scorers.push_back(std::make_unique<LengthScorer>());
+  for (auto& scorer : BuiltInScorers()) scorers.push_back(std::move(scorer));
   for (const std::string& server : remote_rewards) {
     ASSIGN_OR_RETURN(std::unique_ptr<RemoteReward> remote, RemoteReward::Connect(server));
     scorers.push_back(std::move(remote));

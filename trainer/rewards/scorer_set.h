@@ -12,7 +12,7 @@
 
 namespace trimtab {
 
-// All that can say how good a summary is: ROUGE, the length, the reward models beside a checkpoint, and remote rewards.
+// All that can say how good a summary is: ROUGE and lengths, the reward models beside a checkpoint, and remote rewards.
 // Thread-safe.
 class ScorerSet {
  public:
