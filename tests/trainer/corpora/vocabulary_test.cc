@@ -25,9 +25,9 @@ std::vector<Example> Examples() {
 }
 
 TEST(VocabularyTest, HasTheSpecialIdsOfT5AndGivesTextsBack) {
-  ASSERT_OK_AND_ASSIGN(const std::string model, TrainVocabulary(Examples(), {.size = 64}));
-  ASSERT_OK_AND_ASSIGN(const auto tokenizer, Tokenizer::Create(model, 64));
-  EXPECT_EQ(tokenizer->num_pieces(), 64);
+  ASSERT_OK_AND_ASSIGN(const std::string model, TrainVocabulary(Examples(), {.size = 48}));
+  ASSERT_OK_AND_ASSIGN(const auto tokenizer, Tokenizer::Create(model, 48));
+  EXPECT_EQ(tokenizer->num_pieces(), 48);
   ASSERT_OK_AND_ASSIGN(const auto ids, tokenizer->Encode("fast boat 17", /*eos_id=*/1, 100, nullptr));
   EXPECT_EQ(ids.back(), 1);
   EXPECT_GT(ids.front(), 2);
@@ -38,8 +38,8 @@ TEST(VocabularyTest, HasTheSpecialIdsOfT5AndGivesTextsBack) {
 }
 
 TEST(VocabularyTest, EqualExamplesGiveEqualBytes) {
-  ASSERT_OK_AND_ASSIGN(const std::string first, TrainVocabulary(Examples(), {.size = 64}));
-  ASSERT_OK_AND_ASSIGN(const std::string second, TrainVocabulary(Examples(), {.size = 64}));
+  ASSERT_OK_AND_ASSIGN(const std::string first, TrainVocabulary(Examples(), {.size = 48}));
+  ASSERT_OK_AND_ASSIGN(const std::string second, TrainVocabulary(Examples(), {.size = 48}));
   EXPECT_EQ(first, second);
 }
 
