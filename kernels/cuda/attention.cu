@@ -130,7 +130,7 @@ void LaunchTiles(const AttentionShape& shape, const AttentionTile* tiles, int64_
   const auto slices = static_cast<unsigned>(CeilDiv(shape.head_dim, kDims * kWarpSize));
   const Launch launch{dim3(static_cast<unsigned>(count), static_cast<unsigned>(shape.heads), slices), kThreads,
                       sizeof(Met<kDims>), stream};
-  if (shape.single_queries) {
+  if (shape.most_queries == 1) {
     launch(AttendTiles<1, kDims>, shape, tiles);
   } else {
     launch(AttendTiles<kMaxQueries, kDims>, shape, tiles);

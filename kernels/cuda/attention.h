@@ -18,7 +18,7 @@ struct AttentionTile {
   int64_t key_stride = 0;
   int64_t value_stride = 0;
   int64_t first_row = 0;  // Of q and out.
-  int32_t queries = 0;    // 1 to kMaxQueries; 1 where AttentionShape says so.
+  int32_t queries = 0;    // 1 to kMaxQueries; at most what AttentionShape says.
   int32_t length = 0;     // At least 1.
   int32_t position = 0;   // Of the first query; the next ones follow.
   RelativeBias bias;
@@ -28,7 +28,7 @@ struct AttentionShape {
   Rows q, out;
   int32_t heads = 0;
   int32_t head_dim = 0;
-  bool single_queries = false;  // Every tile has one.
+  int64_t most_queries = kMaxQueries;  // Of a tile: 1 or kMaxQueries.
 };
 
 // softmax(q k^T + bias) v for each head of each tile. `tiles` in device memory; at most 65,535 heads.

@@ -176,7 +176,7 @@ class CudaBackend final : public Backend {
                           static_cast<int32_t>(s.length), static_cast<int32_t>(i), s.bias});
       }
     }
-    AttendTiles({args.q, args.out, args.heads, args.head_dim, false});
+    AttendTiles({args.q, args.out, args.heads, args.head_dim, cuda::kMaxQueries});
   }
 
   void Attend(const DecodeAttention& args) override {
@@ -185,7 +185,7 @@ class CudaBackend final : public Backend {
       tiles_.push_back({query.keys, query.values, query.row_stride, query.row_stride,
                         static_cast<int64_t>(tiles_.size()), 1, query.length, query.position, query.bias});
     }
-    AttendTiles({args.q, args.out, args.heads, args.head_dim, true});
+    AttendTiles({args.q, args.out, args.heads, args.head_dim, 1});
   }
 
  private:

@@ -36,7 +36,7 @@ struct Sets {
 struct Target {
   float* data = nullptr;
   int64_t stride = 0;
-  bool add = false;
+  int64_t add = 0;  // Not 0: to what is there.
 };
 
 struct Products {
@@ -182,7 +182,7 @@ __device__ void Store(const Products& args, const Sets& sets, const Tile& tile, 
     const int row = OwnedRow(i);
     if (row >= 8 * kRowTiles || tile.first_row + row >= args.x.count) continue;
     float* const place = y.data + (tile.first_row + row) * y.stride + output;
-    *place = y.add ? *place + finish(i) : finish(i);
+    *place = y.add != 0 ? *place + finish(i) : finish(i);
   }
 }
 
@@ -277,7 +277,7 @@ void Multiply(const PreparedRows& x, std::span<const Product> products, Rows coe
     int tiles = 0;
     for (size_t p = 0; p < part.size(); ++p) {
       args.sets[p] = SetsOf(part[p].w);
-      args.y[p] = {part[p].y.data, part[p].y.stride, part[p].mode == Accumulate::kAdd};
+      args.y[p] = {part[p].y.data, part[p].y.stride, part[p].mode == Accumulate::kAdd ? 1 : 0};
       tiles += args.sets[p].tiles;
     }
     LaunchProducts<false>(args, part[0].w.w.precision, tiles, stream);
@@ -288,7 +288,7 @@ void ActivatedMultiply(const PreparedRows& x, const Operand& w, const Operand& u
                        Rows coefficients, cudaStream_t stream) {
   Products args = ArgumentsOf(x, coefficients);
   args.sets[0] = SetsOf(w);
-  args.y[0] = {y.data, y.stride, false};
+  args.y[0] = {y.data, y.stride, 0};
   args.activation = activation;
   args.gated = !up.empty();
   if (args.gated) args.sets[1] = SetsOf(up);
