@@ -43,8 +43,8 @@ TEST(RichStatusTest, KeepsTheDetailsForWhoPassesThemOn) {
   const auto rich = DetailsOf(FromGrpc(WithDetail(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", retry)));
   EXPECT_EQ(rich.code(), static_cast<int>(grpc::StatusCode::RESOURCE_EXHAUSTED));
   EXPECT_EQ(rich.message(), "full");
-  ASSERT_EQ(rich.details_size(), 1);
-  EXPECT_TRUE(rich.details(0).Is<google::rpc::RetryInfo>());
+  ASSERT_EQ(rich.details_size(), 2);  // WithDetail puts another one before it.
+  EXPECT_TRUE(rich.details(1).Is<google::rpc::RetryInfo>());
   EXPECT_EQ(DetailsOf(absl::InternalError("ours")).details_size(), 0);
 }
 
