@@ -203,12 +203,7 @@ void Arrivals(Serving& serving, const Setup& setup, Report* report) {
 
 absl::Status Main(Setup setup) {
   Report report(setup.json);
-  if (setup.models.empty()) {
-    for (const char* variant : {"attn", "full"}) {
-      ASSIGN_OR_RETURN(std::string model, RandomModel("flan-t5-base", variant, 2));
-      setup.models.push_back(std::move(model));
-    }
-  }
+  RETURN_IF_ERROR(FillModels({"attn", "full"}, 2, &setup.models));
   for (const std::string& model : setup.models) {
     Serving serving;
     RETURN_IF_ERROR(serving.Start(setup, model));
@@ -231,7 +226,5 @@ int main(int argc, char** argv) {
   app.add_option("--pairs", setup.pairs)->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--json", setup.json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = trimtab::bench::Main(setup);
-  if (!status.ok()) std::cerr << "cold: " << status.message() << "\n";
-  return status.ok() ? 0 : 1;
+  return trimtab::bench::ExitCode("cold", trimtab::bench::Main(setup));
 }

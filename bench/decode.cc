@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -131,8 +130,5 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--json", setup.json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
-  if (const absl::Status status = trimtab::bench::Run(setup); !status.ok()) {
-    std::cerr << "decode: " << status.message() << "\n";
-    return 1;
-  }
+  return trimtab::bench::ExitCode("decode", trimtab::bench::Run(setup));
 }

@@ -6,7 +6,6 @@
 // A DIR has one reward and a reference. Without one: random weights of FLAN-T5-base's shape, full and attn.
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -102,12 +101,7 @@ absl::Status Measure(const Setup& setup, const std::string& model, Report* repor
 
 absl::Status Run(Setup setup) {
   Report report(setup.json);
-  if (setup.models.empty()) {
-    for (const char* variant : {"full", "attn"}) {
-      ASSIGN_OR_RETURN(std::string model, RandomModel("flan-t5-base", variant, 1));
-      setup.models.push_back(std::move(model));
-    }
-  }
+  RETURN_IF_ERROR(FillModels({"full", "attn"}, 1, &setup.models));
   for (const std::string& model : setup.models) RETURN_IF_ERROR(Measure(setup, model, &report));
   return absl::OkStatus();
 }
@@ -123,8 +117,5 @@ int main(int argc, char** argv) {
   app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--json", setup.json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
-  if (const absl::Status status = trimtab::bench::Run(setup); !status.ok()) {
-    std::cerr << "dera: " << status.message() << "\n";
-    return 1;
-  }
+  return trimtab::bench::ExitCode("dera", trimtab::bench::Run(setup));
 }

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <set>
@@ -240,8 +239,5 @@ int main(int argc, char** argv) {
   app.add_option("--repeats", setup.repeats)->check(CLI::Range(1, 100))->capture_default_str();
   app.add_option("--json", setup.json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
-  if (const absl::Status status = trimtab::bench::Run(setup); !status.ok()) {
-    std::cerr << "draft: " << status.message() << "\n";
-    return 1;
-  }
+  return trimtab::bench::ExitCode("draft", trimtab::bench::Run(setup));
 }

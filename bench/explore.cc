@@ -4,7 +4,6 @@
 //
 // Without a model: random weights of FLAN-T5-base's shape, two rewards, attn and full. 512 tokens in, 64 out.
 #include <chrono>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -113,12 +112,7 @@ absl::Status Measure(const Setup& setup, const std::string& model, Report* repor
 
 absl::Status Main(Setup setup) {
   Report report(setup.json);
-  if (setup.models.empty()) {
-    for (const char* variant : {"attn", "full"}) {
-      ASSIGN_OR_RETURN(std::string model, RandomModel("flan-t5-base", variant, 2));
-      setup.models.push_back(std::move(model));
-    }
-  }
+  RETURN_IF_ERROR(FillModels({"attn", "full"}, 2, &setup.models));
   for (const std::string& model : setup.models) RETURN_IF_ERROR(Measure(setup, model, &report));
   return absl::OkStatus();
 }
@@ -136,7 +130,5 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", setup.rounds)->check(CLI::Range(1, 100))->capture_default_str();
   app.add_option("--json", setup.json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = trimtab::bench::Main(setup);
-  if (!status.ok()) std::cerr << "explore: " << status.message() << "\n";
-  return status.ok() ? 0 : 1;
+  return trimtab::bench::ExitCode("explore", trimtab::bench::Main(setup));
 }

@@ -207,7 +207,5 @@ int main(int argc, char** argv) {
   app.add_option("--fair-slowdown", setup.fair_slowdown, "Of a step, that a flood may cause")->capture_default_str();
   app.add_option("--rows", setup.rows, "Of the batch")->check(CLI::Range(1, 4096))->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = trimtab::bench::Main(setup);
-  if (!status.ok()) std::cerr << "fairness: " << status.message() << "\n";
-  return status.ok() ? 0 : 1;
+  return trimtab::bench::ExitCode("fairness", trimtab::bench::Main(setup));
 }

@@ -306,7 +306,5 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", setup.rounds)->check(CLI::Range(1, 100))->capture_default_str();
   app.add_flag("--grid", setup.grid, "The planner's choices instead");
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = trimtab::bench::Main(setup);
-  if (!status.ok()) std::cerr << "lanes: " << status.message() << "\n";
-  return status.ok() ? 0 : 1;
+  return trimtab::bench::ExitCode("lanes", trimtab::bench::Main(setup));
 }

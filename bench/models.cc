@@ -53,4 +53,12 @@ absl::StatusOr<std::string> RandomModel(const std::string& shape, const std::str
   return folder.string();
 }
 
+absl::Status FillModels(const std::vector<std::string>& variants, int rewards, std::vector<std::string>* models) {
+  if (!models->empty()) return absl::OkStatus();
+  for (const std::string& variant : variants) {
+    ASSIGN_OR_RETURN(models->emplace_back(), RandomModel("flan-t5-base", variant, rewards));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace trimtab::bench

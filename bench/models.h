@@ -3,6 +3,7 @@
 #define TRIMTAB_BENCH_MODELS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "kernels/precision.h"
@@ -15,6 +16,9 @@ std::string ShortName(Precision precision);
 // A folder of `shape` (model/random_checkpoint.h) with `rewards` rewards and the tensors of `variant` conditioned, or a
 // plain T5 where `rewards` is 0. Made on first use in $XDG_CACHE_HOME/trimtab/bench, several gigabytes for large ones.
 absl::StatusOr<std::string> RandomModel(const std::string& shape, const std::string& variant, int rewards);
+
+// Where `models` is empty: those of FLAN-T5-base's shape, one for each variant.
+absl::Status FillModels(const std::vector<std::string>& variants, int rewards, std::vector<std::string>* models);
 
 }  // namespace trimtab::bench
 

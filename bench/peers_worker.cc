@@ -13,6 +13,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "bench/measure.h"
+#include "bench/report.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/engine.h"
@@ -133,6 +134,5 @@ int main(int argc, char** argv) {
   trimtab::bench::Worker worker;
   absl::Status status = worker.Load(model, precision, threads);
   if (status.ok()) status = trimtab::bench::Serve(worker);
-  if (!status.ok()) std::cerr << "peers_worker: " << status.message() << "\n";
-  return status.ok() ? 0 : 1;
+  return trimtab::bench::ExitCode("peers_worker", status);
 }

@@ -26,4 +26,10 @@ void Report::Add(const Row& row) {
   file_ << line.dump() << std::endl;
 }
 
+int ExitCode(const std::string& bench, const absl::Status& status) {
+  if (status.ok()) return 0;
+  std::cerr << bench << ": " << status.message() << "\n";
+  return 1;
+}
+
 }  // namespace trimtab::bench

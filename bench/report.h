@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "absl/status/status.h"
 #include "nlohmann/json.hpp"
 
 namespace trimtab::bench {
@@ -30,6 +31,9 @@ class Report {
  private:
   std::ofstream file_;
 };
+
+// What main returns: 0, or 1 after saying on standard error what went wrong in `bench`.
+int ExitCode(const std::string& bench, const absl::Status& status);
 
 }  // namespace trimtab::bench
 

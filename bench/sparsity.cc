@@ -9,6 +9,7 @@
 // checkpoint lie on BF16 values at first, from where small steps round back; so steps are made before any is measured.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <random>
@@ -19,6 +20,7 @@
 #include "CLI/CLI.hpp"
 #include "bench/report.h"
 #include "client/publication.h"
+#include "kernels/cpu_kernels.h"
 #include "model/checkpoint.h"
 #include "model/published.h"
 #include "model/status_macros.h"
@@ -32,6 +34,7 @@ struct Setup {
   int steps = 5;
 };
 
+constexpr int64_t kLine = 32;  // BF16 elements of a cache line.
 constexpr double kLeastScale = 1e-3;
 constexpr float kHalfUnit = 1.0f / 512;  // Of the last place of a BF16 value just below a power of two, relative.
 
@@ -78,24 +81,25 @@ class Masters {
   std::mt19937 random_{1};
 };
 
-int64_t ChangedElements(const Checkpoint& before, const Checkpoint& after, int64_t* elements) {
-  int64_t changed = 0;
+// What has changed of BF16 tensors that are matrices, by runs of `length` elements.
+double ChangedShare(const Checkpoint& before, const Checkpoint& after, const std::function<int64_t(int64_t)>& length) {
+  int64_t changed = 0, all = 0;
   for (const PublishedTensor& place : PublishedTensors(after)) {
-    const auto old_bytes = place.In(before).bytes, new_bytes = place.In(after).bytes;
-    for (size_t i = 0; i < new_bytes.size(); i += 2) {
-      changed += old_bytes[i] != new_bytes[i] || old_bytes[i + 1] != new_bytes[i + 1];
+    const Tensor& tensor = place.In(after);
+    if (tensor.shape.size() != 2) continue;
+    const size_t bytes = 2 * length(tensor.shape[1]);
+    for (size_t begin = 0; begin < tensor.bytes.size(); begin += bytes, ++all) {
+      const size_t size = std::min(bytes, tensor.bytes.size() - begin);
+      changed += !std::ranges::equal(tensor.bytes.subspan(begin, size), place.In(before).bytes.subspan(begin, size));
     }
-    *elements += place.In(after).elements();
   }
-  return changed;
+  return static_cast<double>(changed) / static_cast<double>(all);
 }
 
 absl::Status Add(const std::string& steps, double rate, const Checkpoint& before, const Checkpoint& after,
                  Report* report) {
   ASSIGN_OR_RETURN(const auto delta, PublishDelta(after, before));
   ASSIGN_OR_RETURN(const auto whole, PublishWhole(after));
-  int64_t elements = 0;
-  const int64_t changed = ChangedElements(before, after, &elements);
   const auto part = static_cast<double>(delta->total_bytes()), full = static_cast<double>(whole->total_bytes());
   report->Add({.name = "sparsity/delta_over_full/" + steps,
                .value = part,
@@ -103,7 +107,10 @@ absl::Status Add(const std::string& steps, double rate, const Checkpoint& before
                .baseline = "whole version in BF16",
                .ratio = part / full,
                .details = {{"full_bytes", full},
-                           {"changed_share", static_cast<double>(changed) / static_cast<double>(elements)},
+                           {"changed_share", ChangedShare(before, after, [](int64_t) { return 1; })},
+                           {"changed_lines", ChangedShare(before, after, [](int64_t) { return kLine; })},
+                           {"changed_channels", ChangedShare(before, after, [](int64_t in) { return in; })},
+                           {"changed_panels", ChangedShare(before, after, [](int64_t in) { return kPanel * in; })},
                            {"rate", rate}}});
   return absl::OkStatus();
 }
