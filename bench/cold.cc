@@ -18,6 +18,7 @@
 #include "bench/models.h"
 #include "bench/report.h"
 #include "kernels/backend.h"
+#include "kernels/host_memory.h"
 #include "model/checkpoint.h"
 #include "model/engine.h"
 #include "model/status_macros.h"
@@ -54,7 +55,8 @@ class Serving {
     ASSIGN_OR_RETURN(parameters_, Parameters::Create(checkpoint, backend_.get(), precision));
     ASSIGN_OR_RETURN(const StepCosts costs, MeasureStepCosts(*parameters_, backend_.get()));
     cache_ = std::make_unique<MixedWeightCache>(
-        MixedWeightCache::Options{.byte_budget = 4 * std::max<int64_t>(4096, MixedWeights::Bytes(*parameters_))},
+        MixedWeightCache::Options{.byte_budget = 4 * std::max<int64_t>(4096, MixedWeights::Bytes(*parameters_)),
+                                  .prepare = [](int64_t bytes) { PrepareHost(bytes / 4); }},
         [this](std::shared_ptr<const Parameters> parameters, const Coefficients& c, MixTime when) {
           return MixedWeights::Mix(std::move(parameters), c, backend_.get(), when);
         },

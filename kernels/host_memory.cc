@@ -109,6 +109,13 @@ absl::StatusOr<Buffer> AllocateHost(int64_t elements) {
   return Buffer(static_cast<float*>(data), elements, [](float* p, int64_t) { std::free(p); });
 }
 
+void PrepareHost(int64_t elements) {
+  constexpr int64_t kPage = 4096 / sizeof(float);
+  absl::StatusOr<Buffer> block = AllocateHost(elements);
+  if (!block.ok()) return;
+  for (volatile float* p = block->data(); p < block->data() + elements; p += kPage) *p = 0.0f;
+}
+
 HostMemoryUse GetHostMemoryUse() { return Blocks::Get().use(); }
 
 }  // namespace trimtab

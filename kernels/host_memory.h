@@ -14,6 +14,10 @@ namespace trimtab {
 // in use, never takes more than was in use at some time before. ResourceExhausted when there is none. Thread-safe.
 absl::StatusOr<Buffer> AllocateHost(int64_t elements);
 
+// Has a large block of so many elements kept, its pages cleared, for the next that asks: so that nobody waits for the
+// system then. Does nothing where memory is short. Thread-safe.
+void PrepareHost(int64_t elements);
+
 // Bytes of large blocks, for tests.
 struct HostMemoryUse {
   int64_t in_use = 0;

@@ -1,6 +1,7 @@
 #include "server/mixed_weight_cache.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <limits>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/status_macros.h"
+#include "server/job_thread.h"
 #include "server/mutex.h"
 
 namespace trimtab {
@@ -69,6 +71,7 @@ struct State {
   absl::flat_hash_map<std::string, int> basis_uses ABSL_GUARDED_BY(mutex);
   std::deque<Job> jobs ABSL_GUARDED_BY(mutex);
   bool working ABSL_GUARDED_BY(mutex) = false;
+  bool preparing ABSL_GUARDED_BY(mutex) = false;
   MixedWeightCache::Stats stats ABSL_GUARDED_BY(mutex);
 };
 
@@ -150,7 +153,7 @@ struct MixedWeightCache::Impl {
   void RunJobs();
   std::vector<Hot> HotKeys(const std::string& version) const;
   bool ReserveForRemix(int64_t bytes, double worth);
-  void KeepOnly(const std::string& version);
+  void KeepOnly(const Parameters& parameters);
   void Run(const Job& job);
   absl::Status MakeResident(const Job& job, const Coefficients& coefficients, const KeySet& keep);
   absl::StatusOr<bool> Reserve(const Job& job, const Coefficients& coefficients, const KeySet& keep);
@@ -168,6 +171,7 @@ struct MixedWeightCache::Impl {
     state->reserved += bytes;
     ShowUse();
   }
+  void PrepareRoom(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
   void ShowUse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
     metrics->cache_bytes.Set(static_cast<double>(state->bytes));
     metrics->cache_entries.Set(static_cast<double>(state->entries.size()));
@@ -178,7 +182,20 @@ struct MixedWeightCache::Impl {
   Metrics* const metrics;
   const std::shared_ptr<State> state;
   std::thread background;
+  JobThread preparer{JobThread::Priority::kIdle};
 };
+
+// For the next mixture, where the budget has room for it.
+void MixedWeightCache::Impl::PrepareRoom(int64_t bytes) {
+  if (options.prepare == nullptr || state->bytes + bytes > options.byte_budget) return;
+  state->preparing = true;
+  preparer.SetAlarm(std::chrono::steady_clock::now(), [this, bytes] {
+    options.prepare(bytes);
+    MutexLock lock(state->mutex);
+    state->preparing = false;
+    state->changed.NotifyAll();
+  });
+}
 
 // Makes room by evicting entries of less than `worth` that are not in `keep`. False, and nothing evicted, where that is
 // not enough.
@@ -289,6 +306,7 @@ absl::StatusOr<bool> MixedWeightCache::Impl::MixReserved(std::shared_ptr<const P
     state->bytes -= bytes;
   }
   ShowUse();
+  PrepareRoom(bytes);
   RETURN_IF_ERROR(status);
   return wanted;
 }
@@ -324,9 +342,9 @@ int MixedWeightCache::Remix(const Parameters& old, const std::shared_ptr<const P
   return mixed;
 }
 
-void MixedWeightCache::Impl::KeepOnly(const std::string& version) {
+void MixedWeightCache::Impl::KeepOnly(const Parameters& parameters) {
   MutexLock lock(state->mutex);
-  state->only_version = version;
+  state->only_version = VersionOf(parameters);
   for (auto next = state->idle.begin(); next != state->idle.end();) {
     if (MayStay(*state, (*next)->version)) {
       ++next;
@@ -337,9 +355,10 @@ void MixedWeightCache::Impl::KeepOnly(const std::string& version) {
     next = state->idle.erase(next);
   }
   ShowUse();
+  PrepareRoom(BytesOf(parameters));
 }
 
-void MixedWeightCache::KeepOnly(const Parameters& parameters) { impl_->KeepOnly(VersionOf(parameters)); }
+void MixedWeightCache::KeepOnly(const Parameters& parameters) { impl_->KeepOnly(parameters); }
 
 MixedWeightCache::MixedWeightCache(const Options& options, MakeFunction make, Metrics* metrics)
     : impl_(std::make_unique<Impl>(options, std::move(make), metrics)) {}
@@ -404,6 +423,7 @@ absl::StatusOr<std::shared_ptr<Entry>> MixedWeightCache::Impl::MakeOnUse(std::sh
   state->bytes += bytes;
   state->entries.emplace(key, entry);
   ShowUse();
+  PrepareRoom(bytes);
   return entry;
 }
 
@@ -448,7 +468,7 @@ void MixedWeightCache::Prewarm(std::shared_ptr<const Parameters> parameters, std
 void MixedWeightCache::AwaitBackground() const {
   State& state = *impl_->state;
   MutexLock lock(state.mutex);
-  while (state.working || !state.jobs.empty()) state.changed.Wait(state.mutex);
+  while (state.working || state.preparing || !state.jobs.empty()) state.changed.Wait(state.mutex);
 }
 
 MixedWeightCache::Stats MixedWeightCache::stats() const {

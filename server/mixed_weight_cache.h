@@ -35,7 +35,7 @@ struct MixedWeightLease {
 //
 // Keys that are often served over the basis are mixed in the background when the budget has room for them.
 //
-// Thread-safe. Lock order: the cache's lock is a leaf.
+// Thread-safe. Lock order: the cache's lock is a leaf, but for its own threads'.
 class MixedWeightCache {
  public:
   using MakeFunction = std::function<absl::StatusOr<std::shared_ptr<const MixedWeights>>(
@@ -44,6 +44,10 @@ class MixedWeightCache {
   struct Options {
     int64_t byte_budget = int64_t{1} << 30;
     int promote_after = 3;  // Uses over the basis.
+    // Has the memory of so many bytes at hand, for the mixture of a key nobody asked for yet: memory that is new to a
+    // process costs more than mixing. May be null. Called on a thread of its own that runs while others rest, as often
+    // as the budget has room for one more mixture.
+    std::function<void(int64_t bytes)> prepare = nullptr;
   };
 
   // `make` runs on the callers' threads, quickly, and with MixTime::kNow on a thread of the cache. `metrics` must
@@ -75,7 +79,7 @@ class MixedWeightCache {
   int Remix(const Parameters& old, const std::shared_ptr<const Parameters>& next, const std::function<bool()>& go_on);
   // From now on mixtures of other versions than `parameters` are let go as soon as nobody uses them.
   void KeepOnly(const Parameters& parameters);
-  void AwaitBackground() const;  // Blocks until no mix is queued or under way.
+  void AwaitBackground() const;  // Blocks until nothing is queued, mixed or prepared.
 
   struct Stats {
     int64_t hits = 0, misses = 0, shared = 0, basis = 0, evictions = 0, promotions = 0;

@@ -39,7 +39,7 @@ absl::StatusOr<std::unique_ptr<Training>> Training::Create(const RunConfig& conf
 }
 
 absl::Status Training::Open(std::vector<std::unique_ptr<RewardScorer>> scorers) {
-  ASSIGN_OR_RETURN(examples_, ReadExamples(config_.corpus));
+  ASSIGN_OR_RETURN(examples_, ReadCorpus(config_.corpus));
   ASSIGN_OR_RETURN(const Checkpoint origin, OpenCheckpoint(folder_->origin()));
   ASSIGN_OR_RETURN(const Checkpoint from, OpenCheckpoint(folder_->latest()));
   clp_ = plain_clp_ = from.clp;

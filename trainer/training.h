@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/tokenizer.h"
-#include "trainer/examples.h"
+#include "trainer/corpora/corpus.h"
 #include "trainer/learner.h"
 #include "trainer/rollouts.h"
 #include "trainer/run_config.h"
@@ -74,7 +74,7 @@ class Training {
   ClpConfig clp_;
   ClpConfig plain_clp_;  // Without prompt conditioning: what the reference reads.
   int32_t eos_id_ = 1;
-  std::vector<TrainingExample> examples_;
+  std::vector<Example> examples_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<RunRewards> rewards_;
   std::unique_ptr<WeightingSampler> sampler_;

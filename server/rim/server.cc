@@ -12,6 +12,7 @@
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "kernels/host_memory.h"
 #include "model/engine.h"
 #include "model/rewards/rouge_scorer.h"
 #include "model/status_macros.h"
@@ -142,8 +143,10 @@ absl::Status Server::Impl::Start() {
 
 absl::Status Server::Impl::StartEngine() {
   Backend* const backend = model.backend.get();
+  MixedWeightCache::Options caching{.byte_budget = options.cache_bytes};
+  if (backend->on_host()) caching.prepare = [](int64_t bytes) { PrepareHost(bytes / 4); };
   cache = std::make_unique<MixedWeightCache>(
-      MixedWeightCache::Options{.byte_budget = options.cache_bytes},
+      caching,
       [backend](std::shared_ptr<const Parameters> parameters, const Coefficients& coefficients, MixTime when) {
         return MixedWeights::Mix(std::move(parameters), coefficients, backend, when);
       },

@@ -45,7 +45,7 @@ class ChartValuesTest(unittest.TestCase):
 
     def test_the_schema_allows_the_words_that_the_server_takes(self):
         choices = dict(re.findall(r"^  --([a-z-]+) NAME:\{([^}]*)\}", trimtabd("--help"), re.MULTILINE))
-        self.assertIn("device", choices)
+        self.assertIn("precision", choices)
         self.assertEqual({name: ",".join(option["enum"]) for name, option in options().items() if "enum" in option}, choices)
 
     def test_every_flag_of_the_templates_is_an_option(self):

@@ -1,5 +1,7 @@
 #include "kernels/host_memory.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <random>
 #include <thread>
@@ -45,6 +47,21 @@ TEST(HostMemoryTest, NeverTakesMoreThanWasInUseAtSomeTime) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(GetHostMemoryUse().in_use, 0);
+}
+
+int64_t PageFaults() {
+  rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_minflt;
+}
+
+TEST(HostMemoryTest, WhatWasPreparedIsWrittenWithoutAPageFault) {
+  constexpr int64_t kElements = 512 * kMegabyte;  // More than any other test leaves behind.
+  PrepareHost(kElements);
+  Buffer buffer = AllocateHost(kElements).value();
+  const int64_t before = PageFaults();
+  std::fill(buffer.data(), buffer.data() + kElements, 1.0f);
+  EXPECT_LT(PageFaults() - before, 16);  // Unprepared: 256 of huge pages, or 131,072.
 }
 
 TEST(HostMemoryTest, MoreThanThereIsIsRefused) {

@@ -25,7 +25,7 @@ class MixedWeightCacheTest : public ::testing::Test {
  protected:
   // A cache that holds `mixtures` of parameters_.
   std::unique_ptr<MixedWeightCache> NewCache(int mixtures) {
-    const MixedWeightCache::Options options{.byte_budget = mixtures * one_};
+    const MixedWeightCache::Options options{.byte_budget = mixtures * one_, .prepare = prepare_};
     return std::make_unique<MixedWeightCache>(
         options,
         [this](const auto& parameters, const auto&, MixTime when) -> absl::StatusOr<Weights> {
@@ -73,9 +73,25 @@ class MixedWeightCacheTest : public ::testing::Test {
   FakeMemory memory_;
   std::function<void()> while_mixing_;  // Called by mixes that no request waits for.
   std::atomic<bool> fails_ = false;
+  std::function<void(int64_t)> prepare_;  // Of the next cache.
   const std::shared_ptr<const Parameters> parameters_ = MakeParameters(1);
   const int64_t one_ = MixedWeights::Bytes(*parameters_);
 };
+
+TEST_F(MixedWeightCacheTest, MemoryOfOneMoreMixtureIsPreparedWhereTheBudgetHasRoomForIt) {
+  std::atomic<int64_t> prepared = 0;
+  prepare_ = [&prepared](int64_t bytes) { prepared += bytes; };
+  auto cache = NewCache(2);
+  cache->KeepOnly(*parameters_);
+  cache->AwaitBackground();
+  EXPECT_EQ(prepared, one_) << "before anyone asks";
+  MustGet(*cache, 1);
+  cache->AwaitBackground();
+  EXPECT_EQ(prepared, 2 * one_) << "the next is expected";
+  MustGet(*cache, 2);
+  cache->AwaitBackground();
+  EXPECT_EQ(prepared, 2 * one_) << "the next takes the room of another";
+}
 
 TEST_F(MixedWeightCacheTest, MakesAMissingKeyAndKeepsIt) {
   auto cache = NewCache(2);

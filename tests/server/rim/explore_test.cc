@@ -91,7 +91,7 @@ TEST_F(ExploreTest, EqualPointsAreWrittenOnce) {
 
 TEST_F(ExploreTest, RewardModelsOfTheCheckpointScoreAndTheFrontIsOverItsRewards) {
   for (const char* name : {"r0", "r1"}) {
-    const std::string folder = model_.File(absl::StrCat("reward_models/", name));
+    const std::string folder = model_.File(absl::StrCat("checkpoint/reward_models/", name));
     std::filesystem::create_directories(folder);
     TinyOptions tiny;
     tiny.seed = name[1] == '0' ? 5 : 6;
@@ -103,7 +103,7 @@ TEST_F(ExploreTest, RewardModelsOfTheCheckpointScoreAndTheFrontIsOverItsRewards)
   ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
   EXPECT_THAT(reply.front.objectives(), ElementsAre("reward_r0", "reward_r1"));
   EXPECT_GE(reply.front.points_size(), 1);
-  ASSERT_OK_AND_ASSIGN(const auto judge, RewardModel::Load("r1", model_.File("reward_models/r1"), 1));
+  ASSERT_OK_AND_ASSIGN(const auto judge, RewardModel::Load("r1", model_.File("checkpoint/reward_models/r1"), 1));
   for (const auto& [index, point] : reply.points) {
     ASSERT_EQ(point.scores().size(), 4u);
     const ScoredText text{kArticle, point.result().summary(), ""};

@@ -112,7 +112,7 @@ TEST_F(SupervisedRunTest, ConsistencyAndQualityAreLearnedAndTheEngineScoresThem)
     judgements.push_back({"", document, i % 2 == 0 ? "sails" : "words", i % 2 == 0, ""});
     preferences.push_back({"", document, "sails", "words", ""});
   }
-  options_.steps = 40;
+  options_.steps = 150;
   RewardModelConfig reward{.output = RewardOutput::kLogit};
   const auto quality = *NewQualityTask(preferences, *tokenizer, config, reward);
   ASSERT_OK_AND_ASSIGN(const Progress liked, RunSupervised(config, options_, *quality, *quality, dir_.File("state"),
