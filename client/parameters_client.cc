@@ -18,7 +18,7 @@ constexpr int kMaxReceiveBytes = 16 << 20;  // A manifest names up to 65,536 ten
 std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);  // A half-open connection shows within a lease.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);        // A half-open connection shows within a lease.
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);  // A server that was away is found soon.
   return grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
 }
