@@ -135,10 +135,15 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// Threads of libraries spin for a while after their last work, on the cores of who comes next.
+constexpr std::chrono::milliseconds kRest{100};
+
 Paired TimeInTurns(absl::FunctionRef<void()> ours, absl::FunctionRef<void()> baseline, int rounds) {
   std::vector<double> a, b, ratios;
   for (int round = 0; round < rounds; ++round) {
+    std::this_thread::sleep_for(kRest);
     a.push_back(Time(ours, 3, 0.03).median);
+    std::this_thread::sleep_for(kRest);
     b.push_back(Time(baseline, 3, 0.03).median);
     ratios.push_back(b.back() / a.back());
   }
