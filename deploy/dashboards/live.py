@@ -95,10 +95,10 @@ class Pair:
         if done.returncode != 0:
             raise RuntimeError(f"trimtab {arguments[0]}: {done.stdout}{done.stderr}")
 
-    def send(self, weightings):
+    def send(self, weightings, *flags):
         """One summary for each first weight."""
         weights = [word for first in weightings for word in ("--weights", f"{first:.4f},{1 - first:.4f}")]
-        self.trimtab("summarize", "--article", ARTICLE, *weights)
+        self.trimtab("summarize", "--article", ARTICLE, *weights, *flags)
 
     def change(self, number):
         """All that callers do seldom: new parameters, an exploration, a weighting to prewarm."""

@@ -126,14 +126,14 @@ TEST_F(RemoteRewardTest, AServerThatIsAwayForAMomentIsAskedAgain) {
 }
 
 TEST_F(RemoteRewardTest, WhoDoesNotAnswerInTimeIsNamed) {
-  absl::Notification done;
-  fake_.on_score = [&done](v1::ScoreResponse*) {
-    done.WaitForNotification();
+  const auto done = std::make_shared<absl::Notification>();  // Calls may outlast the test's body.
+  fake_.on_score = [done](v1::ScoreResponse*) {
+    done->WaitForNotification();
     return grpc::Status::OK;
   };
   EXPECT_THAT(ScoreOne(absl::Milliseconds(300)),
               StatusIs(absl::StatusCode::kDeadlineExceeded, AllOf(HasSubstr(address_), HasSubstr("does it run"))));
-  done.Notify();
+  done->Notify();
 }
 
 TEST(RemoteRewardExampleTest, TheExampleInPythonScores) {
