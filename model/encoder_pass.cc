@@ -38,6 +38,7 @@ void EncoderPass::Advance() {
           batch(), a_.hidden, [](const T5Weights& w) { return w.encoder_norm; }, a_.normed);
     }
     CrossKeysValues(stage_ - encoder_stages);
+    SettleDecoder(stage_ - encoder_stages);
   }
   ++stage_;
 }
@@ -66,6 +67,16 @@ void EncoderPass::CrossKeysValues(int32_t layer) {
     const int64_t elements = lanes_[i].count * math_.config().inner();
     math_.backend()->Copy(a_.k.row(lanes_[i].begin), elements, cross_[i]->keys(layer));
     math_.backend()->Copy(a_.v.row(lanes_[i].begin), elements, cross_[i]->values(layer));
+  }
+}
+
+void EncoderPass::SettleDecoder(int32_t layer) {
+  for (const Lane& lane : lanes_) {
+    const T5Weights& weights = *lane.weights;
+    const auto& [self, cross, feed_forward] = weights.decoder[layer];
+    math_.Settle(weights, {&self.q, &self.k, &self.v, &self.o, &cross.q, &cross.o, &feed_forward.wi, &feed_forward.up,
+                           &feed_forward.wo});
+    if (layer + 1 == math_.config().decoder_layers) math_.Settle(weights, {&weights.lm_head});
   }
 }
 

@@ -44,7 +44,8 @@ class EncoderPass {
   int32_t tokens() const { return static_cast<int32_t>(ids_.size()); }
   bool done() const { return stage_ == stages_; }
   // One stage: the attention or the feed-forward half of an encoder layer, or the cross-attention keys and values of
-  // one decoder layer. REQUIRES: !done().
+  // one decoder layer. With the latter goes the mixing of the layer for those who will decode, so that no step has to
+  // mix a whole decoder. REQUIRES: !done().
   void Advance();
 
   // The encoder's output (tokens, d_model), valid until `activations` is used again. REQUIRES: done().
@@ -54,6 +55,7 @@ class EncoderPass {
   void SelfAttention(int32_t layer);
   void FeedForward(int32_t layer);
   void CrossKeysValues(int32_t layer);
+  void SettleDecoder(int32_t layer);
 
   LaneBatch batch() const { return {lanes_, {}}; }
 

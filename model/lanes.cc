@@ -96,11 +96,23 @@ Operand LaneMath::OperandOf(const LaneBatch& batch, const T5Weights& weights, co
     mixed.data = place = *spot;
     *spot += (backend_->PackedBytes(mixed.out, mixed.in, mixed.precision) + 63) / 64 * 64;
   }
-  const absl::Time start = absl::Now();
-  backend_->MixMatrixNow(matrix.basis->sets, weights.coefficients, mixed.precision, place);
-  *weights.mix_time += absl::Now() - start;
+  MixNow(weights, matrix, place);
   if (matrix.state != nullptr) *matrix.state = keep ? MixState::kMixed : MixState::kUsedOnce;
   return mixed;
+}
+
+void LaneMath::MixNow(const T5Weights& weights, const WeightMatrix& matrix, std::byte* place) {
+  const absl::Time start = absl::Now();
+  backend_->MixMatrixNow(matrix.basis->sets, weights.coefficients, matrix.mixed.precision, place);
+  *weights.mix_time += absl::Now() - start;
+}
+
+void LaneMath::Settle(const T5Weights& weights, std::initializer_list<const WeightMatrix*> matrices) {
+  for (const WeightMatrix* matrix : matrices) {
+    if (matrix->state == nullptr || *matrix->state == MixState::kMixed) continue;
+    MixNow(weights, *matrix, matrix->place);
+    *matrix->state = MixState::kMixed;
+  }
 }
 
 void LaneMath::MatMul(const LaneBatch& batch, Rows x, MatrixOf matrix, Rows y, Accumulate mode) {

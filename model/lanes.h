@@ -1,7 +1,9 @@
 #ifndef TRIMTAB_MODEL_LANES_H_
 #define TRIMTAB_MODEL_LANES_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -74,6 +76,8 @@ class LaneMath {
   // hidden += FeedForward(norm(hidden)), with the weights `of` picks.
   void FeedForward(const LaneBatch& batch, const Activations::View& a, FeedForwardOf of);
   void Embed(const LaneBatch& batch, std::span<const int32_t> ids, Rows out);
+  // Mixes for good what of `matrices` is mixed on use and was not yet.
+  void Settle(const T5Weights& weights, std::initializer_list<const WeightMatrix*> matrices);
 
   Backend* backend() const { return backend_; }
   const T5Config& config() const { return config_; }
@@ -81,6 +85,7 @@ class LaneMath {
  private:
   // What to multiply the rows of a lane by; mixes it where need be, for one use into *spot, which moves on.
   Operand OperandOf(const LaneBatch& batch, const T5Weights& weights, const WeightMatrix& matrix, std::byte** spot);
+  void MixNow(const T5Weights& weights, const WeightMatrix& matrix, std::byte* place);
 
   const T5Config config_;
   Backend* const backend_;

@@ -18,7 +18,9 @@ namespace trimtab {
 // When the conditioned matrices of a theta are mixed.
 enum class MixTime {
   kNow,    // Before anyone sees it.
-  kOnUse,  // By the engine, as its layers come to them: at the first use for that use alone, at the second for good.
+  // By the engine, as its layers come to them: the encoder's at the first use for that use alone and at the second for
+  // good, the decoder's for good while the article is read.
+  kOnUse,
   kNever,  // Rows of the decoder run over the basis; the encoder's are mixed at each use and not kept.
 };
 

@@ -70,6 +70,20 @@ TEST_P(MixTimeTest, MixedOnUseHasTheBitsOfMixedBefore) {
   }
 }
 
+TEST_P(MixTimeTest, TheDecoderIsMixedForGoodWhileTheArticleIsRead) {
+  const auto lazy = Mixture(11, MixTime::kOnUse);
+  ASSERT_OK(engine_->Admit(Request(1, lazy)));
+  const auto encoded = [](const EngineEvent& event) { return event.kind == EngineEvent::Kind::kEncoded; };
+  std::vector<EngineEvent> events;
+  while (std::ranges::none_of(events, encoded)) engine_->Step(&events);
+  const auto is_ready = [](const WeightMatrix& m) { return m.state == nullptr || *m.state == MixState::kMixed; };
+  for (const auto& [self, cross, feed_forward] : lazy->weights().decoder) {
+    for (const WeightMatrix& m : {self.q, self.k, self.v, self.o, cross.q, cross.o}) EXPECT_TRUE(is_ready(m));
+    for (const WeightMatrix& m : {feed_forward.wi, feed_forward.up, feed_forward.wo}) EXPECT_TRUE(is_ready(m));
+  }
+  EXPECT_TRUE(is_ready(lazy->weights().lm_head));
+}
+
 TEST_P(MixTimeTest, OverTheBasisLogitsAgree) {
   const std::vector<int32_t> input = {5, 17, 99, 42, 8, 1}, forced = {0, 7, 30, 120};
   for (int n : {0, 7, 20, 40, 63}) {
