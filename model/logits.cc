@@ -56,17 +56,17 @@ int32_t Sample(const GenerationOptions& options, uint64_t step, std::span<const 
   std::vector<int32_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   auto likelier = [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
-  const bool cut = options.top_k > 0 && options.top_k < static_cast<int32_t>(order.size());
-  if (cut) {
+  if (options.top_k > 0 && options.top_k < static_cast<int32_t>(order.size())) {
     std::partial_sort(order.begin(), order.begin() + options.top_k, order.end(), likelier);
     order.resize(options.top_k);
-  } else {
+  } else if (options.top_p < 1.0f) {
     std::sort(order.begin(), order.end(), likelier);
   }
+  const int32_t best = ArgMax(scores);
   std::vector<double> mass(order.size());
   double total = 0.0;
   for (size_t i = 0; i < order.size(); ++i) {
-    mass[i] = std::exp((double{scores[order[i]]} - scores[order[0]]) / options.temperature);
+    mass[i] = std::exp((double{scores[order[i]]} - scores[best]) / options.temperature);
     total += mass[i];
   }
   double kept = 0.0;
@@ -76,7 +76,7 @@ int32_t Sample(const GenerationOptions& options, uint64_t step, std::span<const 
   for (size_t i = 0; i < count; ++i) {
     if ((left -= mass[i]) < 0.0) return order[i];
   }
-  return order[0];
+  return best;
 }
 
 }  // namespace trimtab

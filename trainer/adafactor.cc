@@ -10,7 +10,9 @@
 namespace trimtab {
 namespace {
 
-double RootMeanSquare(const torch::Tensor& x) { return std::sqrt(x.pow(2).mean().item<double>()); }
+double RootMeanSquare(const torch::Tensor& x) {
+  return x.norm().item<double>() / std::sqrt(static_cast<double>(x.numel()));
+}
 
 torch::Tensor Without(const torch::Tensor& x, int64_t axis) {
   std::vector<int64_t> shape = x.sizes().vec();
@@ -52,19 +54,25 @@ torch::Tensor Adafactor::Scaled(const torch::Tensor& gradient, Moments& moments)
   moments.column.mul_(decay).add_(squared.mean(moments.short_axis), 1.0 - decay);
   const int64_t row_axis = moments.short_axis > moments.long_axis ? moments.short_axis - 1 : moments.short_axis;
   const torch::Tensor row = (moments.row / moments.row.mean(row_axis, /*keepdim=*/true)).rsqrt_();
-  return gradient * row.unsqueeze(moments.long_axis) * moments.column.rsqrt().unsqueeze(moments.short_axis);
+  torch::Tensor update = gradient * row.unsqueeze(moments.long_axis);
+  return update.mul_(moments.column.rsqrt().unsqueeze(moments.short_axis));
 }
 
-void Adafactor::Step(std::span<const torch::Tensor> gradients, double learning_rate) {
+void Adafactor::Move(size_t parameter, const torch::Tensor& gradient, double learning_rate) {
   const torch::NoGradGuard no_gradients;
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    if (!gradients[i].defined()) continue;
-    torch::Tensor& value = parameters_[i].value;
-    torch::Tensor update = Scaled(gradients[i], moments_[i]);
-    const double clipping = std::max(1.0, RootMeanSquare(update) / options_.clipping_threshold);
-    const double scale = std::max(RootMeanSquare(value), options_.min_parameter_scale);
-    value.sub_(update, learning_rate * scale / clipping);
-  }
+  torch::Tensor& value = parameters_[parameter].value;
+  const torch::Tensor update = Scaled(gradient, moments_[parameter]);
+  const double clipping = std::max(1.0, RootMeanSquare(update) / options_.clipping_threshold);
+  const double scale = std::max(RootMeanSquare(value), options_.min_parameter_scale);
+  value.sub_(update, learning_rate * scale / clipping);
+}
+
+void Adafactor::Step(std::span<const torch::Tensor> gradients, double learning_rate, ThreadPool* pool) {
+  const auto move = [&](int64_t i, int) {
+    if (gradients[i].defined()) Move(i, gradients[i], learning_rate);
+  };
+  if (pool != nullptr) return pool->ParallelFor(static_cast<int64_t>(parameters_.size()), move);
+  for (size_t i = 0; i < parameters_.size(); ++i) move(static_cast<int64_t>(i), 0);
 }
 
 NamedTensors Adafactor::State() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "kernels/thread_pool.h"
 #include "trainer/policy.h"
 #include "trainer/tensors.h"
 
@@ -29,8 +30,8 @@ class Adafactor {
   explicit Adafactor(std::vector<NamedParameter> parameters, const AdafactorOptions& options = {});
 
   // One step against `gradients`, one for each parameter. A parameter whose gradient is undefined stays as it is, and
-  // its second moments stay too: no zeros are averaged in.
-  void Step(std::span<const torch::Tensor> gradients, double learning_rate);
+  // its second moments stay too: no zeros are averaged in. With a `pool`, parameters move side by side.
+  void Step(std::span<const torch::Tensor> gradients, double learning_rate, ThreadPool* pool = nullptr);
 
   // Second moments and step counts: "<parameter>/v", "/row", "/column", "/step". A view, which Step moves.
   NamedTensors State() const;
@@ -46,6 +47,7 @@ class Adafactor {
   };
 
   torch::Tensor Scaled(const torch::Tensor& gradient, Moments& moments) const;
+  void Move(size_t parameter, const torch::Tensor& gradient, double learning_rate);
 
   const AdafactorOptions options_;
   std::vector<NamedParameter> parameters_;

@@ -34,11 +34,19 @@ void Control::Report(v1::TrainerStatus status) {
   status_ = std::move(status);
 }
 
+void Control::ReportPublished(uint64_t step, const std::string& error) {
+  absl::MutexLock lock(&mutex_);
+  published_step_ = step;
+  publish_error_ = error;
+}
+
 v1::TrainerStatus Control::status() const {
   absl::MutexLock lock(&mutex_);
   v1::TrainerStatus status = status_;
   status.set_state(stopping_ ? v1::TrainerStatus::STOPPING
                              : (paused_ ? v1::TrainerStatus::PAUSED : v1::TrainerStatus::RUNNING));
+  status.set_published_step(published_step_);
+  status.set_publish_error(publish_error_);
   return status;
 }
 

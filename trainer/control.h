@@ -1,6 +1,7 @@
 #ifndef TRIMTAB_TRAINER_CONTROL_H_
 #define TRIMTAB_TRAINER_CONTROL_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -21,8 +22,10 @@ class Control {
 
   // Blocks while paused. False when the run is to end.
   bool MayStep();
-  // `status` but for its state.
+  // `status` but for its state and what was published.
   void Report(v1::TrainerStatus status);
+  // The newest step that every server took, and why a later one was not taken: known between steps too.
+  void ReportPublished(uint64_t step, const std::string& error);
   v1::TrainerStatus status() const;
 
  private:
@@ -30,6 +33,8 @@ class Control {
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   v1::TrainerStatus status_ ABSL_GUARDED_BY(mutex_);
+  uint64_t published_step_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string publish_error_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Serves trimtab.v1.Trainer in threads of its own until it goes.

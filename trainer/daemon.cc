@@ -121,8 +121,9 @@ class Daemon {
     }
     options.bf16 = config_.publish_bf16;
     ASSIGN_OR_RETURN(options.publisher.client.token, ReadToken(config_.token_file));
-    options.on_attempt = [this](absl::Duration took, const absl::Status& status) {
-      metrics_->CountPublication(took, status);
+    options.on_attempt = [this](absl::Duration took, const absl::Status& ended, const PublishingStatus& now) {
+      metrics_->CountPublication(took, ended);
+      control_.ReportPublished(now.step, now.error);
     };
     publishing_ = std::make_unique<Publishing>(std::move(options));
     return absl::OkStatus();
@@ -161,11 +162,6 @@ class Daemon {
     status.set_step(training_->step());
     status.set_steps(config_.steps);
     status.set_checkpoint_step(saved_step_);
-    if (publishing_ != nullptr) {
-      const PublishingStatus published = publishing_->status();
-      status.set_published_step(published.step);
-      status.set_publish_error(published.error);
-    }
     status.set_objective(report.learner.objective);
     status.set_kl(report.kl);
     control_.Report(std::move(status));

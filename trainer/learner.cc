@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/status_macros.h"
 #include "trainer/adafactor.h"
+#include "trainer/gradient_workers.h"
 #include "trainer/policy.h"
 #include "trainer/t5.h"
 #include "trainer/tensors.h"
@@ -42,6 +43,14 @@ std::vector<T> Pick(const std::vector<T>& all, const std::vector<size_t>& indice
 
 torch::Tensor ToTensor(const std::vector<double>& values) { return torch::tensor(values).to(torch::kFloat32); }
 
+// In tokens, padding included: what passes over each group cost.
+std::vector<size_t> CostsOf(const std::vector<std::vector<size_t>>& groups,
+                            std::span<const std::vector<int32_t>> articles) {
+  std::vector<size_t> costs;
+  for (const std::vector<size_t>& group : groups) costs.push_back(group.size() * articles[group.back()].size());
+  return costs;
+}
+
 double Norm(const NamedTensors& mixed) {
   double square = 0.0;
   for (const auto& [name, value] : mixed) {
@@ -57,7 +66,8 @@ class TorchLearner final : public Learner {
         policy_(std::move(policy)),
         reference_(std::move(reference)),
         t5_(policy_.config()),
-        optimizer_(policy_.parameters()) {
+        optimizer_(policy_.parameters()),
+        workers_(options.threads) {
     if (options_.baseline != Baseline::kValueNetwork) return;
     values_.emplace(policy_.config(), reference_, static_cast<int>(policy_.clp().rewards.size()));
     value_optimizer_.emplace(values_->parameters());
@@ -80,7 +90,7 @@ class TorchLearner final : public Learner {
     NormalizeAdvantages(&advantages);
     LearnPolicy(batch, advantages, &stats);
     stats.gradient_norm = Norm(mixed_);
-    optimizer_.Step(policy_.SpreadGradients(mixed_, coefficients.values()), options_.learning_rate);
+    optimizer_.Step(policy_.SpreadGradients(mixed_, coefficients.values()), options_.learning_rate, &workers_.pool());
     mixed_.clear();
     return stats;
   }
@@ -135,44 +145,61 @@ class TorchLearner final : public Learner {
   // Moves the value network towards R_i; returns what it said before.
   std::vector<std::vector<double>> LearnValues(const LearnerBatch& batch, LearnerStats* stats) {
     std::vector<std::vector<double>> said(batch.articles.size());
-    const double count = static_cast<double>(batch.articles.size());
-    for (const std::vector<size_t>& group : GroupByLength(batch.articles, options_.micro_batch)) {
-      const torch::Tensor values = values_->Values(Pick(batch.articles, group));
-      std::vector<double> rewards;
-      for (size_t row = 0; row < group.size(); ++row) {
-        const std::vector<double>& of_summary = batch.outcomes[group[row]].rewards;
-        rewards.insert(rewards.end(), of_summary.begin(), of_summary.end());
-        const torch::Tensor told = values[row].detach().to(torch::kFloat64).contiguous();
-        said[group[row]].assign(told.data_ptr<double>(), told.data_ptr<double>() + told.numel());
-      }
-      const torch::Tensor error = values - ToTensor(rewards).view_as(values);
-      const torch::Tensor loss = error.pow(2).sum() / (count * error.size(1));
-      loss.backward();
-      stats->value_loss += loss.item<double>();
-    }
-    value_optimizer_->Step(values_->TakeGradients(), options_.value_learning_rate);
+    const std::vector<std::vector<size_t>> groups = GroupByLength(batch.articles, options_.micro_batch);
+    std::vector<double> losses(groups.size());
+    workers_.Gather(values_->weights(), CostsOf(groups, batch.articles), [&](size_t job, const NamedTensors& leaves) {
+      losses[job] = BackFromValues(batch, groups[job], leaves, &said);
+    });
+    stats->value_loss = std::accumulate(losses.begin(), losses.end(), 0.0);
+    value_optimizer_->Step(values_->TakeGradients(), options_.value_learning_rate, &workers_.pool());
     return said;
+  }
+
+  // The loss of one group; fills its rows of `said`.
+  double BackFromValues(const LearnerBatch& batch, const std::vector<size_t>& group, const NamedTensors& leaves,
+                        std::vector<std::vector<double>>* said) const {
+    const torch::Tensor values = values_->Values(leaves, Pick(batch.articles, group));
+    std::vector<double> rewards;
+    for (size_t row = 0; row < group.size(); ++row) {
+      const std::vector<double>& of_summary = batch.outcomes[group[row]].rewards;
+      rewards.insert(rewards.end(), of_summary.begin(), of_summary.end());
+      const torch::Tensor told = values[row].detach().to(torch::kFloat64).contiguous();
+      (*said)[group[row]].assign(told.data_ptr<double>(), told.data_ptr<double>() + told.numel());
+    }
+    const torch::Tensor error = values - ToTensor(rewards).view_as(values);
+    const torch::Tensor loss = error.pow(2).sum() / (static_cast<double>(batch.articles.size()) * error.size(1));
+    loss.backward();
+    return loss.item<double>();
   }
 
   // Gathers the gradient of -mean(A log pi) in mixed_.
   void LearnPolicy(const LearnerBatch& batch, const std::vector<double>& advantages, LearnerStats* stats) {
-    const double count = static_cast<double>(advantages.size());
-    for (const std::vector<size_t>& group : GroupByLength(batch.inputs, options_.micro_batch)) {
-      const std::vector<std::vector<int32_t>> targets = Pick(batch.targets, group);
-      const torch::Tensor log_probs =
-          t5_.LogProbs(mixed_, PadTokens(Pick(batch.inputs, group), t5_.config().pad_id), targets);
-      // At alpha = 1 a policy without shared tensors is the reference and has nothing to learn.
-      if (log_probs.requires_grad()) {
-        (-(log_probs.sum(1) * ToTensor(Pick(advantages, group))).sum() / count).backward();
-      }
-      for (size_t row = 0; row < group.size(); ++row) {
-        const std::vector<float>& engine = batch.engine_log_probs[group[row]];
-        for (size_t t = 0; t < engine.size(); ++t) {
-          const double gap = std::abs(double{engine[t]} - log_probs[row][t].item<float>());
-          stats->log_prob_gap = std::max(stats->log_prob_gap, gap);
-        }
-      }
+    const std::vector<std::vector<size_t>> groups = GroupByLength(batch.inputs, options_.micro_batch);
+    std::vector<double> gaps(groups.size());
+    workers_.Gather(mixed_, CostsOf(groups, batch.inputs), [&](size_t job, const NamedTensors& leaves) {
+      gaps[job] = BackFromPolicy(batch, groups[job], advantages, leaves);
+    });
+    stats->log_prob_gap = *std::max_element(gaps.begin(), gaps.end());
+  }
+
+  // The log-probability gap of one group.
+  double BackFromPolicy(const LearnerBatch& batch, const std::vector<size_t>& group,
+                        const std::vector<double>& advantages, const NamedTensors& leaves) const {
+    const TokenBatch inputs = PadTokens(Pick(batch.inputs, group), t5_.config().pad_id);
+    const torch::Tensor log_probs = t5_.LogProbs(leaves, inputs, Pick(batch.targets, group));
+    // At alpha = 1 a policy without shared tensors is the reference and has nothing to learn.
+    if (log_probs.requires_grad()) {
+      const torch::Tensor weighted = log_probs.sum(1) * ToTensor(Pick(advantages, group));
+      (-weighted.sum() / static_cast<double>(advantages.size())).backward();
     }
+    double gap = 0.0;
+    const torch::Tensor told = log_probs.detach();
+    const auto ours = told.accessor<float, 2>();
+    for (size_t row = 0; row < group.size(); ++row) {
+      const std::vector<float>& engine = batch.engine_log_probs[group[row]];
+      for (size_t t = 0; t < engine.size(); ++t) gap = std::max(gap, std::abs(double{engine[t]} - ours[row][t]));
+    }
+    return gap;
   }
 
   const LearnerOptions options_;
@@ -182,6 +209,7 @@ class TorchLearner final : public Learner {
   Adafactor optimizer_;
   std::optional<ValueNetwork> values_;
   std::optional<Adafactor> value_optimizer_;
+  GradientWorkers workers_;
   NamedTensors mixed_;  // Of the batch at hand.
 };
 
@@ -189,7 +217,6 @@ class TorchLearner final : public Learner {
 
 absl::StatusOr<std::unique_ptr<Learner>> Learner::Create(const Checkpoint& from, const Checkpoint& origin,
                                                          const LearnerOptions& options) {
-  torch::set_num_threads(options.threads);
   ASSIGN_OR_RETURN(NamedTensors reference, ReferenceWeights(origin));
   ASSIGN_OR_RETURN(Policy policy, Policy::Create(from));
   return std::make_unique<TorchLearner>(std::move(policy), std::move(reference), options);

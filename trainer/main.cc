@@ -1,12 +1,10 @@
 // trimtab-trainer: learns checkpoints and streams them into running servers.
-#include <unistd.h>
-
-#include <cstdlib>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "trainer/commands/command.h"
+#include "trainer/process_settings.h"
 #include "trainer/version.h"
 
 namespace {
@@ -19,19 +17,10 @@ int Complain(absl::string_view message, int code) {
   return code;
 }
 
-// Idle OpenMP threads must not spin on the cores the engine runs on, and OpenBLAS must not bring threads of its own
-// beside libtorch's. Both libraries read their settings before main, so the process starts once more with them.
-void StartWithQuietThreads(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
-  setenv("OPENBLAS_NUM_THREADS", "1", 0);
-  execv("/proc/self/exe", argv);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  StartWithQuietThreads(argv);
+  trimtab::StartWithSettings(argv);
   CLI::App app("Learns conditioned language policies and streams them into running servers.", "trimtab-trainer");
   app.footer(
       "Exit codes: 0 when all went well; 1 when the work failed, with one line on the standard error; 2 for a\n"

@@ -66,19 +66,23 @@ void Publishing::Loop() {
   absl::Duration retry = options_.first_retry;
   while (const std::shared_ptr<const Version> version = Next()) {
     const absl::Time start = absl::Now();
-    const absl::Status status = Send(*version);
-    options_.on_attempt(absl::Now() - start, status);
-    absl::MutexLock lock(&mutex_);
-    if (status.ok()) {
-      status_ = {version->step, ""};
-      if (newest_ == version) newest_ = nullptr;
-      not_before_ = absl::InfinitePast();
-      retry = options_.first_retry;
-    } else {
-      status_.error = std::string(status.message().substr(0, 1024));
-      not_before_ = absl::Now() + retry;
-      retry = std::min(2 * retry, options_.last_retry);
-    }
+    const absl::Status ended = Send(*version);
+    Note(*version, ended, &retry);
+    options_.on_attempt(absl::Now() - start, ended, status());
+  }
+}
+
+void Publishing::Note(const Version& version, const absl::Status& ended, absl::Duration* retry) {
+  absl::MutexLock lock(&mutex_);
+  if (ended.ok()) {
+    status_ = {version.step, ""};
+    if (newest_.get() == &version) newest_ = nullptr;
+    not_before_ = absl::InfinitePast();
+    *retry = options_.first_retry;
+  } else {
+    status_.error = std::string(ended.message().substr(0, 1024));
+    not_before_ = absl::Now() + *retry;
+    *retry = std::min(2 * *retry, options_.last_retry);
   }
 }
 

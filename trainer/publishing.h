@@ -17,20 +17,20 @@
 
 namespace trimtab {
 
+struct PublishingStatus {
+  uint64_t step = 0;  // Of the newest version that every server took; 0: none.
+  std::string error;  // Of the last attempt; empty when every server took it.
+};
+
 struct PublishingOptions {
   std::vector<std::string> servers;
   bool bf16 = true;                                      // The published form; else float32.
   absl::Duration first_retry = absl::Milliseconds(500);  // Doubles up to the last.
   absl::Duration last_retry = absl::Seconds(10);
   PublisherOptions publisher;
-  // After each attempt, from the thread of its own.
-  std::function<void(absl::Duration took, const absl::Status& status)> on_attempt = [](absl::Duration,
-                                                                                       const absl::Status&) {};
-};
-
-struct PublishingStatus {
-  uint64_t step = 0;  // Of the newest version that every server took; 0: none.
-  std::string error;  // Of the last attempt; empty when every server took it.
+  // After each attempt, from the thread of its own: how it ended, and how things stand since.
+  std::function<void(absl::Duration took, const absl::Status& ended, const PublishingStatus& now)> on_attempt =
+      [](absl::Duration, const absl::Status&, const PublishingStatus&) {};
 };
 
 // Streams versions into servers beside training, which never waits: only the newest version offered is sent, and one
@@ -58,6 +58,8 @@ class Publishing {
   // Waits for something to send; null when told to stop.
   std::shared_ptr<const Version> Next();
   absl::Status Send(const Version& version);
+  // What follows from an attempt; `retry` is how long to wait after the next that fails.
+  void Note(const Version& version, const absl::Status& ended, absl::Duration* retry);
 
   const PublishingOptions options_;
   // Of the thread.

@@ -73,6 +73,7 @@ absl::StatusOr<ClpConfig> FirstConfig(const RunConfig& config) {
   for (const RewardRule& rule : config.rewards) {
     RewardInfo& info = clp.rewards.emplace_back();
     info.name = rule.name;
+    info.score = rule.score;
     if (rule.range.has_value()) std::tie(info.range_low, info.range_high) = *rule.range;
   }
   if (clp.rewards.empty()) {

@@ -98,18 +98,19 @@ torch::Tensor T5::FeedForward(const NamedTensors& weights, const std::string& na
   return x + Drop(torch::linear(Drop(inner), At(weights, dense + "wo.weight")));
 }
 
+// The bias depends on the distance alone: looked up once per distance, and laid out by windows over those.
 torch::Tensor T5::RelativeBias(const NamedTensors& weights, const std::string& stack, int64_t length,
                                bool bidirectional) const {
-  torch::Tensor buckets = torch::empty({length, length}, torch::kInt64);
-  auto bucket = buckets.accessor<int64_t, 2>();
-  for (int64_t q = 0; q < length; ++q) {
-    for (int64_t k = 0; k < length; ++k) {
-      bucket[q][k] = RelativeBucket(static_cast<int32_t>(k - q), bidirectional, config_.relative_buckets,
-                                    config_.relative_max_distance);
-    }
+  torch::Tensor buckets = torch::empty({2 * length - 1}, torch::kInt64);
+  auto bucket = buckets.accessor<int64_t, 1>();
+  for (int64_t i = 0; i < 2 * length - 1; ++i) {
+    bucket[i] = RelativeBucket(static_cast<int32_t>(i - (length - 1)), bidirectional, config_.relative_buckets,
+                               config_.relative_max_distance);
   }
   const torch::Tensor& table = At(weights, stack + ".block.0.layer.0.SelfAttention.relative_attention_bias.weight");
-  return torch::embedding(table, buckets).permute({2, 0, 1}).unsqueeze(0);
+  const torch::Tensor by_distance = torch::embedding(table, buckets).t();  // (heads, distances)
+  // Window i holds the keys of the query at length - 1 - i.
+  return by_distance.unfold(1, length, 1).flip(1).unsqueeze(0);
 }
 
 torch::Tensor T5::Encode(const NamedTensors& weights, const TokenBatch& input) const {
@@ -151,9 +152,12 @@ torch::Tensor T5::LogProbs(const NamedTensors& weights, const TokenBatch& input,
   const TokenBatch target = PadTokens(targets, config_.pad_id);
   const TokenBatch shifted = PadTokens(ShiftRight(targets, config_.decoder_start_id), config_.pad_id);
   const torch::Tensor decoded = Decode(weights, Encode(weights, input), input.mask, shifted.ids);
-  const torch::Tensor logits = Logits(weights, decoded);
-  const torch::Tensor chosen = logits.gather(-1, target.ids.unsqueeze(-1)).squeeze(-1);
-  return (chosen - torch::logsumexp(logits, -1)) * target.mask;
+  // The vocabulary is by far the widest layer: padding does not reach it.
+  const torch::Tensor written = target.mask.view(-1).nonzero().squeeze(1);
+  const torch::Tensor logits = Logits(weights, decoded.flatten(0, 1).index_select(0, written));
+  const torch::Tensor ids = target.ids.view(-1).index_select(0, written);
+  const torch::Tensor losses = torch::cross_entropy_loss(logits, ids, {}, at::Reduction::None);
+  return torch::zeros({target.ids.numel()}).index_copy(0, written, -losses).view_as(target.ids);
 }
 
 }  // namespace trimtab

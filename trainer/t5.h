@@ -41,7 +41,7 @@ class T5 {
   // Of the whole vocabulary.
   torch::Tensor Logits(const NamedTensors& weights, const torch::Tensor& decoded) const;
 
-  // log pi(target_t | input, targets before t): (batch, steps), 0 where `targets.mask` is.
+  // log pi(target_t | input, targets before t): (batch, steps), 0 beyond a target's end.
   torch::Tensor LogProbs(const NamedTensors& weights, const TokenBatch& input,
                          std::span<const std::vector<int32_t>> targets) const;
 

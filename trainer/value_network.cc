@@ -12,11 +12,11 @@ ValueNetwork::ValueNetwork(const T5Config& config, const NamedTensors& weights, 
   }
 }
 
-torch::Tensor ValueNetwork::Values(std::span<const std::vector<int32_t>> articles) const {
+torch::Tensor ValueNetwork::Values(const NamedTensors& weights, std::span<const std::vector<int32_t>> articles) const {
   const TokenBatch input = PadTokens(articles, t5_.config().pad_id);
   const torch::Tensor start = torch::full({input.ids.size(0), 1}, t5_.config().decoder_start_id, torch::kInt64);
-  const torch::Tensor decoded = t5_.Decode(weights_, t5_.Encode(weights_, input), input.mask, start);
-  return torch::linear(decoded.squeeze(1), OutputLayer(weights_).slice(0, 0, rewards_));
+  const torch::Tensor decoded = t5_.Decode(weights, t5_.Encode(weights, input), input.mask, start);
+  return torch::linear(decoded.squeeze(1), OutputLayer(weights).slice(0, 0, rewards_));
 }
 
 std::vector<torch::Tensor> ValueNetwork::TakeGradients() {

@@ -20,17 +20,18 @@ class ValueNetwork {
   // Takes copies of `weights`.
   ValueNetwork(const T5Config& config, const NamedTensors& weights, int rewards);
 
-  // (batch, rewards), with gradients.
-  torch::Tensor Values(std::span<const std::vector<int32_t>> articles) const;
+  // (batch, rewards), with gradients to `weights`: weights(), or leaves over them.
+  torch::Tensor Values(const NamedTensors& weights, std::span<const std::vector<int32_t>> articles) const;
 
+  NamedTensors& weights() { return weights_; }  // Leaves that gather gradients.
   const std::vector<NamedParameter>& parameters() const { return parameters_; }
-  // Of parameters(), as backward passes gathered them since the last call.
+  // Of parameters(), as weights() gathered them since the last call.
   std::vector<torch::Tensor> TakeGradients();
 
  private:
   T5 t5_;
   int rewards_;
-  NamedTensors weights_;  // Leaves that gather gradients.
+  NamedTensors weights_;
   std::vector<NamedParameter> parameters_;
 };
 

@@ -177,6 +177,33 @@ TEST_F(DaemonTest, AServerThatWasAwayGetsTheNewestVersionAndNoStepIsLost) {
   for (size_t i = 0; i < log.size(); ++i) EXPECT_EQ(log[i]["step"], i + 1);
 }
 
+TEST_F(DaemonTest, WhileARunIsPausedItsStatusFollowsWhatTheServersTook) {
+  json config = Config("run", 100000);
+  config["control"] = "127.0.0.1:0";
+  std::vector<std::string> begin = Command(config);
+  begin.push_back("--only-begin");
+  ASSERT_EQ(RunProcess(begin).exit_code, 0);
+  ASSERT_NO_FATAL_FAILURE(StartServer(folder_.File("run/latest")));
+  config["publish"] = {{"servers", {address_}}, {"every", 1}};
+  Process trainer(Command(config));
+  const std::string control = absl::StrCat("127.0.0.1:", Port(trainer.FirstLine(), "control"));
+  const auto stub = v1::Trainer::NewStub(grpc::CreateChannel(control, grpc::InsecureChannelCredentials()));
+  const auto status = [&] {
+    grpc::ClientContext context;
+    v1::TrainerStatus answer;
+    EXPECT_TRUE(stub->GetTrainerStatus(&context, {}, &answer).ok());
+    return answer;
+  };
+  ASSERT_TRUE(Eventually([&] { return status().step() >= 2; }));
+  grpc::ClientContext pause;
+  v1::TrainerStatus answer;
+  ASSERT_TRUE(stub->PauseTraining(&pause, {}, &answer).ok());
+  EXPECT_TRUE(Eventually([&] {
+    answer = status();
+    return answer.published_step() == answer.step();
+  })) << answer.DebugString();
+}
+
 TEST_F(DaemonTest, ARunPausesResumesAndStopsWhenToldToAndShowsItsSeries) {
   json config = Config("run", 100000);
   config["control"] = "127.0.0.1:0";

@@ -18,6 +18,9 @@
 namespace trimtab {
 namespace {
 
+// Of those tried on package descriptions (trainer/supervised/README.md).
+constexpr double kRateFromNothing = 0.03;
+
 struct FinetuneFlags {
   SupervisedFlags supervised;
   std::string tokenizer;
@@ -34,12 +37,16 @@ absl::StatusOr<Start> Begin(const FinetuneFlags& flags) {
   return absl::InvalidArgumentError("neither --model nor --tokenizer; expected a T5 folder, or a spiece.model");
 }
 
-// ROUGE of what the serving engine writes with the result.
+// ROUGE of what the serving engine writes with the result, beside what it costs nothing to write.
 absl::Status ReportRouge(const FinetuneFlags& flags, std::vector<Example> examples) {
-  for (Example& example : examples) example.document = flags.task.task_prefix + example.document;
+  std::vector<std::string> first_sentences;
+  for (const Example& example : examples) first_sentences.push_back(FirstSentence(example.document));
   std::vector<std::unique_ptr<RewardScorer>> scorers;
   scorers.push_back(std::make_unique<RougeScorer>());
   ASSIGN_OR_RETURN(const ScorerSet rouge, ScorerSet::Of(std::move(scorers)));
+  Written baseline{.weighting = {}, .summaries = std::move(first_sentences), .scores = {}};
+  ASSIGN_OR_RETURN(baseline.scores, rouge.ScoreAll(TextsOf(examples, baseline.summaries)));
+  for (Example& example : examples) example.document = flags.task.task_prefix + example.document;
   OfflineOptions engine;
   engine.model = flags.supervised.out;
   engine.max_input_tokens = flags.task.max_input_tokens;
@@ -47,8 +54,10 @@ absl::Status ReportRouge(const FinetuneFlags& flags, std::vector<Example> exampl
   greedy.set_max_new_tokens(flags.task.max_target_tokens);
   ASSIGN_OR_RETURN(const std::vector<Written> written,
                    WriteAndScore(engine, examples, {v1::Steering()}, greedy, rouge));
-  std::cout << absl::StrFormat("held-out ROUGE-Lsum %.2f over %d summaries of %.1f words\n",
-                               written[0].Means().at("rouge_lsum"), examples.size(), written[0].WordsPerSummary());
+  std::cout << absl::StrFormat(
+      "held-out ROUGE-Lsum %.2f over %d summaries of %.1f words; first sentences: %.2f, %.1f words\n",
+      written[0].Means().at("rouge_lsum"), examples.size(), written[0].WordsPerSummary(),
+      baseline.Means().at("rouge_lsum"), baseline.WordsPerSummary());
   return absl::OkStatus();
 }
 
@@ -74,6 +83,7 @@ void AddFinetune(CLI::App& app, Chosen* chosen) {
   CLI::App* command = app.add_subcommand(
       "finetune", "Teach a T5 to summarise, from a folder or from nothing: the reference that CLP starts from.");
   auto flags = std::make_shared<FinetuneFlags>();
+  flags->supervised.options.learning_rate = kRateFromNothing;
   AddSupervisedFlags(*command, &flags->supervised);
   CLI::Option* model =
       command->add_option("--model", flags->supervised.model, "A plain T5 folder to start from")->type_name("DIR");

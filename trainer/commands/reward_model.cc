@@ -16,6 +16,8 @@
 namespace trimtab {
 namespace {
 
+constexpr double kRate = 0.01;  // For a model that has learned to read.
+
 struct RewardModelFlags {
   SupervisedFlags supervised;
   RewardModelConfig config;
@@ -60,6 +62,7 @@ void AddRewardModel(CLI::App& app, Chosen* chosen) {
       "reward-model", "Teach a T5 to judge summaries; put the result into reward_models/ of a checkpoint.");
   parent->require_subcommand(1);
   auto flags = std::make_shared<RewardModelFlags>();
+  flags->supervised.options.learning_rate = kRate;
   flags->config.max_input_tokens = 160;
   CLI::App* consistency = parent->add_subcommand(
       "consistency", "Does it follow from the document? From {\"document\", \"summary\", \"consistent\"}.");

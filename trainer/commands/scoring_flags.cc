@@ -10,12 +10,12 @@
 namespace trimtab {
 
 void AddScoringFlags(CLI::App& app, ScoringFlags* flags) {
-  app.add_option("--model", flags->engine.model, "Folder of the checkpoint, with its reward_models")
-      ->type_name("DIR")
-      ->required();
+  app.add_option("--model", flags->engine.model, "Folder of the checkpoint")->type_name("DIR")->required();
   app.add_option("--corpus", flags->corpus, "JSONL of {\"id\", \"document\", \"summary\"}")
       ->type_name("FILE")
       ->required();
+  app.add_option("--judges", flags->judges, "Folder whose reward_models/ judge; by default the checkpoint's own")
+      ->type_name("DIR");
   app.add_option("--count", flags->count, "Examples to take, from the first")
       ->type_name("N")
       ->check(CLI::PositiveNumber)
@@ -30,13 +30,17 @@ void AddScoringFlags(CLI::App& app, ScoringFlags* flags) {
       ->capture_default_str();
 }
 
+int Threads(const ScoringFlags& flags) {
+  if (flags.engine.threads > 0) return flags.engine.threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
 absl::StatusOr<ScoringInputs> OpenScoring(const ScoringFlags& flags) {
   ASSIGN_OR_RETURN(CheckpointTexts texts, ReadCheckpointTexts(flags.engine.model));
   ASSIGN_OR_RETURN(std::vector<Example> examples, ReadCorpus(flags.corpus));
   examples.resize(std::min(examples.size(), static_cast<size_t>(flags.count)));
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  ASSIGN_OR_RETURN(ScorerSet scorers, ScorerSet::Open(flags.engine.model, flags.remote_rewards,
-                                                      flags.engine.threads > 0 ? flags.engine.threads : cores));
+  const std::string& judges = flags.judges.empty() ? flags.engine.model : flags.judges;
+  ASSIGN_OR_RETURN(ScorerSet scorers, ScorerSet::Open(judges, flags.remote_rewards, Threads(flags)));
   return ScoringInputs{std::move(texts.clp), std::move(examples), std::move(scorers)};
 }
 

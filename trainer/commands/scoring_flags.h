@@ -17,12 +17,15 @@ namespace trimtab {
 struct ScoringFlags {
   OfflineOptions engine;
   std::string corpus;
+  std::string judges;  // Folder with reward_models/; empty: the checkpoint.
   int count = 200;
   std::vector<std::string> remote_rewards;
 };
 
 // `flags` must outlive the parse.
 void AddScoringFlags(CLI::App& app, ScoringFlags* flags);
+
+int Threads(const ScoringFlags& flags);  // One per core where none were asked for.
 
 struct ScoringInputs {
   ClpConfig clp;

@@ -17,6 +17,7 @@ struct SupervisedFlags {
   std::string valid;
   std::string out;
   int valid_count = 500;
+  int threads = 0;  // 0: one per core.
   SupervisedOptions options;
 };
 

@@ -20,19 +20,6 @@ struct Spoiled {
   std::string construction;
 };
 
-// Up to the first full stop that a space, a line or nothing follows.
-std::string FirstSentence(absl::string_view document) {
-  for (size_t i = 0; i < document.size(); ++i) {
-    if (document[i] == '\n' && i + 1 < document.size() && document[i + 1] == '\n')
-      return std::string(document.substr(0, i));
-    if (document[i] != '.') continue;
-    if (i + 1 == document.size() || document[i + 1] == ' ' || document[i + 1] == '\n') {
-      return std::string(document.substr(0, i + 1));
-    }
-  }
-  return std::string(document);
-}
-
 // What `text`, which is consistent with `example`, becomes: half of the time that of the nearest example.
 std::optional<Spoiled> Contradict(const Example& example, const std::string& text, const Example* nearest,
                                   const Spoiled& of_nearest, Dice& dice) {

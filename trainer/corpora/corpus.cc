@@ -96,4 +96,16 @@ absl::Status WriteCorpus(std::span<const Example> examples, const std::string& p
   return WriteFileAtomically(path, std::as_bytes(std::span<const char>(text.data(), text.size())));
 }
 
+std::string FirstSentence(absl::string_view document) {
+  for (size_t i = 0; i < document.size(); ++i) {
+    if (document[i] == '\n' && i + 1 < document.size() && document[i + 1] == '\n')
+      return std::string(document.substr(0, i));
+    if (document[i] != '.') continue;
+    if (i + 1 == document.size() || document[i + 1] == ' ' || document[i + 1] == '\n') {
+      return std::string(document.substr(0, i + 1));
+    }
+  }
+  return std::string(document);
+}
+
 }  // namespace trimtab

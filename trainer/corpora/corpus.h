@@ -37,6 +37,10 @@ absl::Status ForEachJsonLine(const std::string& path,
 // The text named `key`. InvalidArgument, beginning with `where`, when it is missing, no text, blank or overlong.
 absl::StatusOr<std::string> RequiredText(const nlohmann::json& object, absl::string_view key, absl::string_view where);
 
+// Up to the first full stop that a space, a line or nothing follows, or to the first paragraph's end: what a summary
+// has to be better than.
+std::string FirstSentence(absl::string_view document);
+
 }  // namespace trimtab
 
 #endif  // TRIMTAB_TRAINER_CORPORA_CORPUS_H_

@@ -6,17 +6,13 @@
 #include "model/status_macros.h"
 
 namespace trimtab {
-namespace {
-
-std::vector<ScoredText> TextsOf(std::span<const Example> examples, const std::vector<std::string>& summaries) {
+std::vector<ScoredText> TextsOf(std::span<const Example> examples, std::span<const std::string> summaries) {
   std::vector<ScoredText> texts;
   for (size_t i = 0; i < examples.size(); ++i) {
     texts.push_back({.article = examples[i].document, .summary = summaries[i], .reference = examples[i].summary});
   }
   return texts;
 }
-
-}  // namespace
 
 Scores Written::Means() const {
   Scores means;

@@ -23,6 +23,9 @@ struct Written {
   double WordsPerSummary() const;
 };
 
+// What scorers are asked about; views into the arguments, one by one.
+std::vector<ScoredText> TextsOf(std::span<const Example> examples, std::span<const std::string> summaries);
+
 // One for each of `steerings`. Takes as long as engine and scorers take; memory grows with the texts.
 absl::StatusOr<std::vector<Written>> WriteAndScore(const OfflineOptions& engine, std::span<const Example> examples,
                                                    const std::vector<v1::Steering>& steerings,

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <numbers>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "model/safetensors.h"
 #include "model/status_macros.h"
 #include "trainer/adafactor.h"
+#include "trainer/gradient_workers.h"
 #include "trainer/step_random.h"
 #include "trainer/supervised/batches.h"
 
@@ -28,6 +30,40 @@ std::string SettingsOf(const SupervisedOptions& options) {
   return absl::StrCat("steps ", options.steps, ", batch ", options.batch_size, ", learning rate ",
                       options.learning_rate, ", warm-up ", options.warmup_steps, ", dropout ", options.dropout,
                       ", seed ", options.seed, options.settings.empty() ? "" : ", ", options.settings);
+}
+
+// What a batch, or a part of it, came to.
+struct Tally {
+  double loss = 0.0, units = 0.0, correct = 0.0;  // Sums.
+
+  Tally& operator+=(const BatchLoss& part) {
+    loss += part.sum.item<double>();
+    units += part.units;
+    correct += part.correct;
+    return *this;
+  }
+  Tally& operator+=(const Tally& part) {
+    loss += part.loss;
+    units += part.units;
+    correct += part.correct;
+    return *this;
+  }
+};
+
+Tally Sum(const std::vector<Tally>& parts) {
+  Tally sum;
+  for (const Tally& part : parts) sum += part;
+  return sum;
+}
+
+// Neighbours together, at most `size` in each.
+std::vector<std::vector<size_t>> Cut(const std::vector<size_t>& all, size_t size) {
+  std::vector<std::vector<size_t>> parts;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (i % size == 0) parts.emplace_back();
+    parts.back().push_back(all[i]);
+  }
+  return parts;
 }
 
 // The batch of each step, made an epoch at a time.
@@ -63,25 +99,29 @@ class Run {
         weights_(weights),
         t5_(config, options.dropout),
         batches_(train, options),
-        adafactor_(ParametersOf(weights)) {
+        adafactor_(ParametersOf(weights)),
+        workers_(options.dropout > 0.0 ? 1 : options.threads) {
     for (auto& [name, weight] : weights_) weight.requires_grad_(true);
   }
 
   int64_t step() const { return step_; }
+  ThreadPool& pool() { return workers_.pool(); }
 
   // The loss of one step.
   absl::StatusOr<double> Step() {
     if (options_.dropout > 0.0) torch::manual_seed(StepSeed(options_.seed, Chance::kShuffle, step_, 1));
-    const BatchLoss loss = train_.Loss(t5_, weights_, batches_.At(step_));
-    const auto value = loss.mean.item<double>();
+    const Tally batch = Learn(batches_.At(step_));
+    const double value = batch.loss / batch.units;
     if (!std::isfinite(value)) {
       return absl::InternalError(absl::StrCat("the loss of step ", step_, " is ", value,
                                               ": the learning rate is too high, or the weights are unfit"));
     }
-    loss.mean.backward();
     std::vector<torch::Tensor> gradients;
-    for (auto& [name, weight] : weights_) gradients.push_back(std::exchange(weight.mutable_grad(), torch::Tensor()));
-    adafactor_.Step(gradients, LearningRateAt(options_, step_));
+    for (auto& [name, weight] : weights_) {
+      gradients.push_back(std::exchange(weight.mutable_grad(), torch::Tensor()));
+      if (gradients.back().defined()) gradients.back().div_(batch.units);
+    }
+    adafactor_.Step(gradients, LearningRateAt(options_, step_), &workers_.pool());
     ++step_;
     return value;
   }
@@ -126,6 +166,21 @@ class Run {
   }
 
  private:
+  // Gathers the gradient of the summed loss.
+  Tally Learn(const std::vector<size_t>& batch) {
+    const auto threads = static_cast<size_t>(workers_.pool().threads());
+    const std::vector<std::vector<size_t>> parts = Cut(batch, (batch.size() + threads - 1) / threads);
+    std::vector<Tally> tallies(parts.size());
+    std::vector<size_t> costs;
+    for (const auto& part : parts) costs.push_back(part.size());
+    workers_.Gather(weights_, costs, [&](size_t job, const NamedTensors& leaves) {
+      const BatchLoss loss = train_.Loss(t5_, leaves, parts[job]);
+      tallies[job] += loss;
+      loss.sum.backward();
+    });
+    return Sum(tallies);
+  }
+
   static std::vector<NamedParameter> ParametersOf(const NamedTensors& weights) {
     std::vector<NamedParameter> parameters;
     for (const auto& [name, weight] : weights) parameters.push_back({name, weight});
@@ -148,8 +203,26 @@ class Run {
   const T5 t5_;
   Batches batches_;
   Adafactor adafactor_;
+  GradientWorkers workers_;
   int64_t step_ = 0;
 };
+
+// Of all examples of `task`, without gradients or dropout. Fills held_out and accuracy.
+void Evaluate(const T5Config& config, const Task& task, const NamedTensors& weights, ThreadPool& pool,
+              Progress* progress) {
+  const T5 t5(config);
+  std::vector<size_t> all(task.lengths().size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  const std::vector<std::vector<size_t>> parts = Cut(all, kEvaluationBatch);
+  std::vector<Tally> tallies(parts.size());
+  pool.ParallelFor(static_cast<int64_t>(parts.size()), [&](int64_t i, int) {
+    const torch::NoGradGuard no_gradients;
+    tallies[i] += task.Loss(t5, weights, parts[i]);
+  });
+  const Tally total = Sum(tallies);
+  progress->held_out = total.loss / total.units;
+  progress->accuracy = task.judges() ? total.correct / total.units : 0.0;
+}
 
 }  // namespace
 
@@ -157,24 +230,6 @@ double LearningRateAt(const SupervisedOptions& options, int64_t step) {
   const double warmup = std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(options.warmup_steps + 1));
   const double done = static_cast<double>(step) / static_cast<double>(options.steps);
   return options.learning_rate * warmup * 0.5 * (1.0 + std::cos(std::numbers::pi * done));
-}
-
-void Evaluate(const T5Config& config, const Task& task, const NamedTensors& weights, Progress* progress) {
-  const torch::NoGradGuard no_gradients;
-  const T5 t5(config);
-  double loss = 0.0, units = 0.0, correct = 0.0;
-  std::vector<size_t> batch;
-  for (size_t i = 0; i < task.lengths().size(); ++i) {
-    batch.push_back(i);
-    if (batch.size() < kEvaluationBatch && i + 1 < task.lengths().size()) continue;
-    const BatchLoss part = task.Loss(t5, weights, batch);
-    loss += part.mean.item<double>() * part.units;
-    units += part.units;
-    correct += part.correct;
-    batch.clear();
-  }
-  progress->held_out = loss / units;
-  progress->accuracy = task.judges() ? correct / units : 0.0;
 }
 
 absl::StatusOr<Progress> RunSupervised(const T5Config& config, const SupervisedOptions& options, const Task& train,
@@ -194,13 +249,13 @@ absl::StatusOr<Progress> RunSupervised(const T5Config& config, const SupervisedO
     if (last || run.step() % options.checkpoint_every == 0) RETURN_IF_ERROR(run.Save(state));
     if (!last && run.step() % options.evaluate_every != 0) continue;
     progress = {.step = run.step(), .loss = losses / static_cast<double>(counted)};
-    Evaluate(config, held_out, weights, &progress);
+    Evaluate(config, held_out, weights, run.pool(), &progress);
     report(progress);
     losses = 0.0;
     counted = 0;
   }
   progress.step = run.step();
-  Evaluate(config, held_out, weights, &progress);
+  Evaluate(config, held_out, weights, run.pool(), &progress);
   return progress;
 }
 

@@ -17,7 +17,8 @@ struct SupervisedOptions {
   // Adafactor's, relative to the size of a parameter: the highest, after warm-up; then it falls to 0 along a cosine.
   double learning_rate = 1e-3;
   int64_t warmup_steps = 100;
-  double dropout = 0.0;
+  double dropout = 0.0;  // With it one thread does the work: libtorch draws from one generator.
+  int threads = 1;       // A batch is shared out among them. Bits are equal for equal numbers.
   uint64_t seed = 1;
   int64_t evaluate_every = 250;    // Steps between held-out losses.
   int64_t checkpoint_every = 250;  // Steps that a kill may cost.
@@ -42,9 +43,6 @@ struct Progress {
 absl::StatusOr<Progress> RunSupervised(const T5Config& config, const SupervisedOptions& options, const Task& train,
                                        const Task& held_out, const std::string& state, NamedTensors& weights,
                                        const std::function<void(const Progress&)>& report);
-
-// Of all examples of `task`, without gradients or dropout. Fills held_out and accuracy.
-void Evaluate(const T5Config& config, const Task& task, const NamedTensors& weights, Progress* progress);
 
 // Step counts from 0.
 double LearningRateAt(const SupervisedOptions& options, int64_t step);

@@ -42,7 +42,7 @@ class SummaryTask final : public Task {
     double tokens = 0.0;
     for (const auto& target : targets) tokens += static_cast<double>(target.size());
     const torch::Tensor log_probs = t5.LogProbs(weights, PadTokens(Pick(inputs_, examples), pad_id_), targets);
-    return {.mean = -log_probs.sum() / tokens, .units = tokens};
+    return {.sum = -log_probs.sum(), .units = tokens};
   }
 
  private:
@@ -65,7 +65,7 @@ class ConsistencyTask final : public Task {
     const torch::Tensor target = torch::tensor(labels);
     const torch::Tensor logits = FirstLogits(t5, weights, Pick(inputs_, examples));
     const torch::Tensor says_yes = logits.select(1, yes_) > logits.select(1, kNoToken);
-    return {.mean = torch::nll_loss(torch::log_softmax(logits, 1), target),
+    return {.sum = torch::nll_loss(torch::log_softmax(logits, 1), target, {}, at::Reduction::Sum),
             .units = static_cast<double>(examples.size()),
             .correct = (says_yes == (target == yes_)).sum().item<double>()};
   }
@@ -94,7 +94,7 @@ class QualityTask final : public Task {
     const torch::Tensor scores = FirstLogits(t5, weights, inputs).select(1, token_);
     const auto count = static_cast<int64_t>(examples.size());
     const torch::Tensor margin = scores.slice(0, 0, count) - scores.slice(0, count);
-    return {.mean = torch::softplus(-margin).mean(),
+    return {.sum = torch::softplus(-margin).sum(),
             .units = static_cast<double>(count),
             .correct = (margin > 0).sum().item<double>()};
   }

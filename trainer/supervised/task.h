@@ -23,8 +23,8 @@ namespace trimtab {
 
 // The loss over a batch of examples.
 struct BatchLoss {
-  torch::Tensor mean;    // Scalar, with gradients.
-  double units = 0.0;    // What it is the mean over: tokens, or judgements.
+  torch::Tensor sum;     // Scalar, with gradients.
+  double units = 0.0;    // What it is the sum over: tokens, or judgements.
   double correct = 0.0;  // Judgements that were right; 0 for a task that does not judge.
 };
 

@@ -103,5 +103,12 @@ TEST(SplitsTest, WritesAFileForEachSplit) {
   EXPECT_EQ(valid[0].id, "b");
 }
 
+TEST(FirstSentenceTest, EndsAtAFullStopBeforeSpaceOrAtTheParagraphsEnd) {
+  EXPECT_EQ(FirstSentence("Version 2.5 of it. More."), "Version 2.5 of it.");
+  EXPECT_EQ(FirstSentence("A list:\n\n * one. two"), "A list:");
+  EXPECT_EQ(FirstSentence("One line\nand another"), "One line\nand another");
+  EXPECT_EQ(FirstSentence("All of it."), "All of it.");
+}
+
 }  // namespace
 }  // namespace trimtab

@@ -137,7 +137,7 @@ TEST_F(SupervisedRunTest, ConsistencyAndQualityAreLearnedAndTheEngineScoresThem)
   EXPECT_GT(scores[0][0], scores[1][0]);
   // What training computes is what the engine scores.
   const BatchLoss first = consistency->Loss(T5(config), judge.weights, std::vector<size_t>{0});
-  EXPECT_NEAR(-first.mean.item<double>(), scores[0][0], 1e-4);
+  EXPECT_NEAR(-first.sum.item<double>(), scores[0][0], 1e-4);
 }
 
 TEST(CopyStartTest, AFreshModelContinuesWhatItsInputSays) {

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Trains and evaluates the paper's systems on one corpus, a cell (task, system, seed) at a time.
+
+Each cell ends as one JSON file under --out; cells that have theirs are passed over, and one that was cut off goes on from
+its last checkpoint, so the same command may be given again until everything is there. Then figures.py draws them.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import subprocess
+import time
+
+import systems
+
+ROOT = pathlib.Path(__file__).parents[2]
+RANGE = re.compile(r"^(\w+): (\S+) maps to 0, (\S+) to 1$", re.MULTILINE)
+QUICK = {"steps": 20, "batch": 8, "count": 20, "tasks": ["rouge_brevity"], "systems": ["attn", "soups"], "seeds": [1]}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reference", required=True, help="the plain T5 every run begins as; its reward_models/ judge")
+    parser.add_argument("--corpus", required=True, help="folder with train.jsonl and valid.jsonl")
+    parser.add_argument("--work", required=True, help="folder for runs and checkpoints; not committed")
+    parser.add_argument("--out", default=str(ROOT / "bench/results/pareto"), help="folder of the cells' results")
+    parser.add_argument("--tasks", nargs="+", default=["rouge_nli"], choices=sorted(systems.TASKS))
+    parser.add_argument("--systems", nargs="+", default=["full", "attn", "soups", "prompting"],
+                        choices=sorted(systems.SYSTEMS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--value-learning-rate", type=float, default=3e-3)
+    parser.add_argument("--alpha", type=float, default=0.01)
+    parser.add_argument("--count", type=int, default=200, help="held-out articles")
+    parser.add_argument("--max-input-tokens", type=int, default=96)
+    parser.add_argument("--max-new-tokens", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no cell after so many")
+    parser.add_argument("--trainer", default=str(ROOT / "build/release/trainer/trimtab-trainer"))
+    parser.add_argument("--quick", action="store_true", help="the machinery alone: minutes, and results that say nothing")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        vars(arguments).update(QUICK)
+    return arguments
+
+
+class Bench:
+    """One command's cells."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.work = pathlib.Path(arguments.work)
+        self.out = pathlib.Path(arguments.out)
+        self.work.mkdir(parents=True, exist_ok=True)
+
+    def trainer(self, *arguments):
+        """What it prints."""
+        return subprocess.run([self.arguments.trainer, *map(str, arguments)], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout
+
+    def configure(self, name, task, system, seed, ranges):
+        """Writes the configuration of a run; returns its path and the run's folder."""
+        chosen = self.arguments
+        settings = {
+            "alpha": chosen.alpha, "out": str(self.work / name), "start": chosen.reference,
+            "corpus": f"{chosen.corpus}/train.jsonl", "seed": seed, "steps": chosen.steps, "batch": chosen.batch,
+            "learning_rate": chosen.learning_rate, "value_learning_rate": chosen.value_learning_rate,
+            "max_input_tokens": chosen.max_input_tokens, "max_new_tokens": chosen.max_new_tokens,
+            "threads": chosen.threads, "checkpoint_every": 100, "keep_checkpoints": 1,
+        }
+        path = self.work / f"{name}.json"
+        path.write_text(json.dumps(systems.configuration(system, systems.TASKS[task], ranges, settings), indent=2))
+        return path, self.work / name
+
+    def scoring(self):
+        chosen = self.arguments
+        return ["--judges", chosen.reference, "--corpus", f"{chosen.corpus}/valid.jsonl", "--count", chosen.count,
+                "--threads", chosen.threads, "--max-input-tokens", chosen.max_input_tokens]
+
+    def ranges(self, task):
+        """What maps to 0 and to 1: quantiles of the reference's scores, measured once for each task."""
+        path = self.work / f"ranges-{task}.json"
+        if not path.exists():
+            unknown = {score: [0, 1] for score in systems.SCORES.values()}
+            config, run = self.configure(f"begin-{task}", task, "attn", 0, unknown)
+            self.trainer("train", config, "--only-begin")
+            said = self.trainer("calibrate", "--dry-run", "--model", run / "latest", *self.scoring())
+            path.write_text(json.dumps({name: [float(low), float(high)] for name, low, high in RANGE.findall(said)}))
+        return json.loads(path.read_text())
+
+    def evaluate(self, model, weightings):
+        weights = [argument for w in weightings for argument in ("--weights", ",".join(f"{x:g}" for x in w))]
+        said = self.trainer("evaluate", "--model", model, "--reference", self.arguments.reference, "--json",
+                            "--per-article", "--max-new-tokens", self.arguments.max_new_tokens, *weights,
+                            *self.scoring())
+        return [json.loads(line) for line in said.splitlines()]
+
+    def result(self, task, system, seed):
+        return self.out / task / f"{system}-seed{seed}.json"
+
+    def cell(self, task, system, seed):
+        name = f"{task}-{system}-{seed}"
+        rewards = systems.TASKS[task]
+        ranges = self.ranges(task)
+        config, run = self.configure(name, task, system, seed, ranges)
+        start = time.monotonic()
+        self.trainer("train", config)
+        self.write(self.result(task, system, seed), {
+            "task": task, "system": system, "seed": seed, "rewards": rewards,
+            "ranges": {reward: ranges[systems.SCORES[reward]] for reward in rewards},
+            "settings": {key: getattr(self.arguments, key) for key in (
+                "steps", "batch", "learning_rate", "value_learning_rate", "alpha", "count", "max_input_tokens",
+                "max_new_tokens")},
+            "training_minutes": round((time.monotonic() - start) / 60, 1),
+            "points": self.evaluate(run / "latest", systems.weightings(rewards)),
+        })
+
+    def reference(self, task):
+        """What every run begins as, measured alike: hypervolumes are counted from it."""
+        rewards = systems.TASKS[task]
+        config, run = self.configure(f"reference-{task}", task, "attn", 0, self.ranges(task))
+        self.trainer("train", config, "--only-begin")
+        points = self.evaluate(run / "latest", [tuple(1 / len(rewards) for _ in rewards)])
+        self.write(self.out / task / "reference.json", {"task": task, "rewards": rewards, "points": points})
+
+    @staticmethod
+    def write(path, result):
+        """As a whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".tmp")
+        beside.write_text(json.dumps(result) + "\n")
+        beside.rename(path)
+        print(f"wrote {path}", flush=True)
+
+    def run(self):
+        chosen = self.arguments
+        start = time.monotonic()
+        for task in chosen.tasks:
+            if not (self.out / task / "reference.json").exists():
+                self.reference(task)
+            for seed in chosen.seeds:
+                for system in chosen.systems:
+                    if self.result(task, system, seed).exists():
+                        continue
+                    if time.monotonic() - start > 60 * chosen.minutes:
+                        return
+                    self.cell(task, system, seed)
+
+
+if __name__ == "__main__":
+    Bench(parse_arguments()).run()
