@@ -9,7 +9,7 @@
 //
 // Thread-safety: Mix, MixMatrix, Pack, Upload, Download, Allocate and the size queries may be called from any thread at
 // any time and are done when they return. All other operations belong to one engine thread at a time; a device may
-// still be at work on them when they return, in their order, until OnHost.
+// still be at work on them when they return, in their order, until OnHost or Wait.
 #ifndef TRIMTAB_KERNELS_BACKEND_H_
 #define TRIMTAB_KERNELS_BACKEND_H_
 
@@ -169,6 +169,8 @@ class Backend {
   // The same values where the host can read and write them: in place for host backends, else a staging copy that the
   // next call overwrites.
   virtual float* OnHost(float* data, int64_t n) = 0;
+  // Until everything that the engine thread asked for is done: for who measures how long it takes.
+  virtual void Wait() {}
 
   // softmax(q k^T + bias) v per sequence and head; scores are not scaled (T5).
   virtual void Attend(const EncoderAttention& args) = 0;

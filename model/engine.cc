@@ -251,6 +251,7 @@ void ContinuousEngine::EncodeAWhile(StepStats* stats, std::vector<EngineEvent>* 
   absl::Duration spent;
   do {
     stats->encode_tokens = encoder_->Advance();
+    math_.backend()->Wait();
     MoveEncoded(events);
     ++stages;
     spent = absl::Now() - start;

@@ -27,9 +27,10 @@ std::vector<const ParameterTensor*> StepMatrices(const Parameters& parameters) {
 }
 
 template <typename Work>
-void KeepLeast(Work work, double* seconds) {
+void KeepLeast(Backend* backend, Work work, double* seconds) {
   const absl::Time start = absl::Now();
   work();
+  backend->Wait();
   *seconds = std::min(*seconds, absl::ToDoubleSeconds(absl::Now() - start));
 }
 
@@ -83,13 +84,16 @@ absl::StatusOr<StepCosts> MeasureStepCosts(const Parameters& parameters, Backend
   costs.mix = kNever;
   for (int run = 0; run < kRuns; ++run) {
     for (StepCosts::Point& point : costs.points) {
-      KeepLeast([&] { multiply(point.rows, [](const ParameterTensor& t) { return Operand(t.basis.factors[0]); }); },
-                &point.dense);
       KeepLeast(
+          backend, [&] { multiply(point.rows, [](const ParameterTensor& t) { return Operand(t.basis.factors[0]); }); },
+          &point.dense);
+      KeepLeast(
+          backend,
           [&] { multiply(point.rows, [](const ParameterTensor& t) { return Operand(std::span(t.basis.factors)); }); },
           &point.basis);
     }
     KeepLeast(
+        backend,
         [&] {
           for (const ParameterTensor* tensor : matrices) {
             backend->MixMatrixNow(tensor->basis.sets, std::span(ones).first(tensor->basis.sets.size()),

@@ -160,9 +160,14 @@ class CudaBackend final : public Backend {
     Use();
     if (n > host_elements_) GrowHost(n);
     cuda::Check(cudaMemcpyAsync(host_, data, n * 4, cudaMemcpyDeviceToHost, engine_), "copying to the host");
+    Wait();
+    return host_;
+  }
+
+  void Wait() override {
+    Use();
     cuda::Check(cudaStreamSynchronize(engine_), "waiting for the engine's stream");
     staging_->Rewind();
-    return host_;
   }
 
   void Attend(const EncoderAttention& args) override {

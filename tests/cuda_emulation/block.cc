@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace trimtab::cuda {
 alignas(128) unsigned char dynamic_shared[cuda_emulation::kMaxSharedBytes];
 }  // namespace trimtab::cuda
 
-constinit thread_local cuda_emulation::Index threadIdx, blockIdx, blockDim, gridDim;
+cuda_emulation::Index threadIdx, blockIdx, blockDim, gridDim;
 
 namespace cuda_emulation {
 namespace {
@@ -41,8 +42,9 @@ struct Meeting {
 };
 
 struct Thread {
-  Fibre fibre;
   Index index;
+  Fibre* fibre = nullptr;  // From its first step to its last.
+  bool done = false;
   const Meeting* meeting = nullptr;  // Null: it need not wait.
   uint64_t number = 0;               // Of the meeting it waits for.
   std::source_location place;        // Where it waits.
@@ -55,16 +57,19 @@ struct Warp {
   alignas(16) unsigned char given[2][kWarp * kMaxExchangeBytes];
 };
 
-// Of one thread of the host, used for one block after the other.
+// Used for one block after the other.
 struct Block {
-  std::vector<std::unique_ptr<Thread>> threads;
+  std::vector<Thread> threads = std::vector<Thread>(kMaxThreads);
   std::vector<Warp> warps = std::vector<Warp>(kMaxThreads / kWarp);
-  std::vector<int> sequence;
+  std::vector<std::unique_ptr<Fibre>> fibres;
+  std::vector<Fibre*> spare;          // What ran last is on top: its stack is still in the caches.
+  std::vector<int> lanes;             // The threads, those of each warp in their order.
+  std::vector<std::span<int>> order;  // The warps.
   int size = 0;
   int running = 0;
   Meeting barrier;
 };
-thread_local Block block;
+Block& block = *new Block();
 
 bool Same(const std::source_location& a, const std::source_location& b) {
   if (a.line() != b.line() || a.column() != b.column()) return false;
@@ -72,7 +77,7 @@ bool Same(const std::source_location& a, const std::source_location& b) {
 }
 
 void Meet(Meeting& meeting, const std::source_location& place) {
-  Thread& self = *block.threads[block.running];
+  Thread& self = block.threads[block.running];
   if (meeting.arrived == 0) meeting.place = place;
   if (!Same(meeting.place, place)) {
     Fail("divergence: thread %d waits at %s:%u while others wait at %s:%u", block.running, place.file_name(),
@@ -90,28 +95,80 @@ void Meet(Meeting& meeting, const std::source_location& place) {
   self.meeting = nullptr;
 }
 
-void Prepare(int size, const std::function<void()>& kernel) {
-  while (static_cast<int>(block.threads.size()) < size) block.threads.push_back(std::make_unique<Thread>());
+template <typename T>
+void Shuffle(std::span<T> items) {
+  for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[Draw(static_cast<uint32_t>(i))]);
+}
+
+// Any order of the warps, and of the lanes within each.
+void DrawOrder(int size) {
+  block.lanes.resize(size);
+  std::iota(block.lanes.begin(), block.lanes.end(), 0);
+  block.order.clear();
+  for (int first = 0; first < size; first += kWarp) {
+    block.order.push_back(std::span(block.lanes).subspan(first, std::min(kWarp, size - first)));
+    Shuffle(block.order.back());
+  }
+  Shuffle(std::span(block.order));
+}
+
+void Prepare(int size) {
   block.size = size;
   block.barrier = Meeting{size};
   for (int w = 0; w * kWarp < size; ++w) block.warps[w].meeting = Meeting{kWarp};
   const Index& shape = blockDim;
   for (int i = 0; i < size; ++i) {
     const auto n = static_cast<unsigned>(i);
-    block.threads[i]->index = {n % shape.x, n / shape.x % shape.y, n / (shape.x * shape.y)};
-    block.threads[i]->meeting = nullptr;
-    block.threads[i]->fibre.Start([](void* body) { (*static_cast<const std::function<void()>*>(body))(); },
-                                  const_cast<std::function<void()>*>(&kernel));
+    block.threads[i] = Thread();
+    block.threads[i].index = {n % shape.x, n / shape.x % shape.y, n / (shape.x * shape.y)};
   }
-  block.sequence.resize(size);
-  std::iota(block.sequence.begin(), block.sequence.end(), 0);
-  for (int i = size - 1; i > 0; --i) std::swap(block.sequence[i], block.sequence[Draw(i + 1)]);
+  DrawOrder(size);
+}
+
+Fibre* TakeFibre() {
+  if (block.spare.empty()) block.spare.push_back(block.fibres.emplace_back(std::make_unique<Fibre>()).get());
+  Fibre* const fibre = block.spare.back();
+  block.spare.pop_back();
+  return fibre;
+}
+
+// Runs a thread until it waits or ends.
+void Run(int i, const std::function<void()>& kernel) {
+  Thread& thread = block.threads[i];
+  if (thread.fibre == nullptr) {
+    thread.fibre = TakeFibre();
+    thread.fibre->Start([](void* body) { (*static_cast<const std::function<void()>*>(body))(); },
+                        const_cast<std::function<void()>*>(&kernel));
+  }
+  block.running = i;
+  threadIdx = thread.index;
+  thread.fibre->Resume();
+  if (!thread.fibre->done()) return;
+  thread.done = true;
+  block.spare.push_back(thread.fibre);
+}
+
+// Runs the threads of one warp until all of them wait for others or have ended; how many ended. `progress` tells
+// whether any ran.
+int RunWarp(std::span<const int> lanes, const std::function<void()>& kernel, bool* progress) {
+  int ended = 0;
+  for (bool ran = true; ran;) {
+    ran = false;
+    for (const int i : lanes) {
+      Thread& thread = block.threads[i];
+      if (thread.done || thread.waits()) continue;
+      Run(i, kernel);
+      ended += thread.done;
+      ran = *progress = true;
+    }
+  }
+  return ended;
 }
 
 [[noreturn]] void FailStuck() {
   for (int i = 0; i < block.size; ++i) {
-    const Thread& thread = *block.threads[i];
-    if (thread.fibre.done() || !thread.waits()) continue;
+    const Thread& thread = block.threads[i];
+    if (thread.done || !thread.waits()) continue;
     Fail("divergence: thread %d waits at %s:%u for threads that have left the kernel or wait elsewhere", i,
          thread.place.file_name(), thread.place.line());
   }
@@ -139,28 +196,20 @@ uint32_t Draw(uint32_t bound) {
 
 void RunBlock(const std::function<void()>& kernel, int shared_bytes) {
   const Index& shape = blockDim;
-  Prepare(static_cast<int>(shape.x * shape.y * shape.z), kernel);
+  Prepare(static_cast<int>(shape.x * shape.y * shape.z));
   std::memset(dynamic_shared, kPoison, shared_bytes);
   const int guarded = std::min(kMaxSharedBytes - shared_bytes, 4096);
   std::memset(dynamic_shared + shared_bytes, kBeyond, guarded);
   PoisonMemory(dynamic_shared + shared_bytes, kMaxSharedBytes - shared_bytes);
   for (int left = block.size; left > 0;) {
     bool progress = false;
-    for (const int i : block.sequence) {
-      Thread& thread = *block.threads[i];
-      if (thread.fibre.done() || thread.waits()) continue;
-      progress = true;
-      block.running = i;
-      threadIdx = thread.index;
-      thread.fibre.Resume();
-      if (thread.fibre.done()) --left;
-    }
+    for (const std::span<const int> lanes : block.order) left -= RunWarp(lanes, kernel, &progress);
     if (!progress) FailStuck();
   }
   UnpoisonMemory(dynamic_shared, kMaxSharedBytes);
-  for (int i = 0; i < guarded; ++i) {
-    if (dynamic_shared[shared_bytes + i] != kBeyond) Fail("a thread wrote shared memory beyond its end at byte %d", i);
-  }
+  int written = 0;
+  for (int i = 0; i < guarded; ++i) written |= dynamic_shared[shared_bytes + i] ^ kBeyond;
+  if (written != 0) Fail("a thread wrote shared memory beyond its end, which is at byte %d", shared_bytes);
 }
 
 void SyncThreads(std::source_location place) { Meet(block.barrier, place); }

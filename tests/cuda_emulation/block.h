@@ -21,7 +21,7 @@ struct Index {
 
 // Runs the kernel on every thread of one block, whose sizes and place the variables below give. Shared memory is
 // poisoned before, and its bytes beyond `shared_bytes` are checked after. Fails where a thread waits for others that
-// cannot come.
+// cannot come. One block runs at a time in the whole process: the device's lock sees to that.
 void RunBlock(const std::function<void()>& kernel, int shared_bytes);
 
 // The order of everything that CUDA leaves open, from now on in this process. By default it starts at 1.
@@ -41,6 +41,6 @@ inline constexpr int kMaxExchangeBytes = 48;
 }  // namespace cuda_emulation
 
 // Of the thread that runs, named as in CUDA.
-extern constinit thread_local cuda_emulation::Index threadIdx, blockIdx, blockDim, gridDim;
+extern cuda_emulation::Index threadIdx, blockIdx, blockDim, gridDim;
 
 #endif  // TRIMTAB_TESTS_CUDA_EMULATION_BLOCK_H_

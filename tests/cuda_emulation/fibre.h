@@ -3,14 +3,13 @@
 
 #include <ucontext.h>
 
-#include <csetjmp>
 #include <cstddef>
 #include <memory>
 
 namespace cuda_emulation {
 
 // A stack on which a function runs in pieces: Resume runs it on until it yields or returns. It may be given another
-// function then. Switching makes no system call. Stays on the thread that made it.
+// function then. Switching makes no system call. One runs at a time in the whole process.
 class Fibre {
  public:
   Fibre();
@@ -39,7 +38,7 @@ class Fibre {
   const size_t stack_bytes_;  // Used of it.
   ucontext_t context_;
   bool entered_ = false;
-  jmp_buf caller_, inside_;
+  void *caller_[5], *inside_[5];  // As the compiler's jumps want them.
   Body body_ = nullptr;
   void* argument_ = nullptr;
   void* caller_fake_stack_ = nullptr;  // AddressSanitizer's, and the bounds of the caller's stack.

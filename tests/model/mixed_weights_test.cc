@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/testing/devices.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -37,20 +38,27 @@ class MixedWeightsTest : public testing::TestWithParam<std::tuple<std::string, b
     return MixedWeights::Mix(parameters_, Coefficients::From(rule, weighting, {}), backend_.get()).value();
   }
 
-  // Where the mixture keeps one tensor; the embedding is mixed on the spot, so it is gathered here.
+  // What the backend's memory holds there.
+  std::vector<float> Floats(const void* data, int64_t count) const {
+    std::vector<float> values(count);
+    backend_->Download(static_cast<const std::byte*>(data), count * 4, values.data());
+    return values;
+  }
+
+  // One tensor of the mixture; the embedding is mixed on the spot, so it is gathered here.
   std::vector<float> TensorOf(const MixedWeights& mixed, const ParameterTensor& tensor) {
     const T5Weights& w = mixed.weights();
     if (tensor.spec.role == TensorRole::kEmbedding) {
       const int64_t dim = tensor.spec.shape[1];
       std::vector<int32_t> ids(tensor.spec.shape[0]);
       for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
-      std::vector<float> rows(tensor.elements());
+      Buffer rows = backend_->Allocate(tensor.elements()).value();
       backend_->Embed(w.embedding.sets, w.embedding.coefficients, dim, ids,
                       {rows.data(), static_cast<int64_t>(ids.size()), dim});
-      return rows;
+      const float* const on_host = backend_->OnHost(rows.data(), rows.elements());
+      return {on_host, on_host + rows.elements()};
     }
-    const auto* data = reinterpret_cast<const float*>(Locate(w, tensor.spec.name));
-    return {data, data + tensor.elements()};
+    return Floats(Locate(w, tensor.spec.name), tensor.elements());
   }
 
   // The name, taken apart again: an independent reading of the layout.
@@ -93,9 +101,9 @@ class MixedWeightsTest : public testing::TestWithParam<std::tuple<std::string, b
   // The mixture equals set `index` of each conditioned tensor, and the shared tensors, in every bit.
   void ExpectIsSet(const MixedWeights& mixed, size_t index) {
     for (const ParameterTensor& tensor : parameters_->tensors()) {
-      const std::byte* expected = tensor.sets[tensor.conditioned ? index : 0];
       const std::vector<float> actual = TensorOf(mixed, tensor);
-      ASSERT_EQ(std::memcmp(actual.data(), expected, actual.size() * sizeof(float)), 0) << tensor.spec.name;
+      const std::vector<float> expected = Floats(tensor.sets[tensor.conditioned ? index : 0], tensor.elements());
+      ASSERT_EQ(std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(float)), 0) << tensor.spec.name;
     }
   }
 
@@ -125,10 +133,11 @@ TEST_P(MixedWeightsTest, TheInteriorAgreesWithDoublePrecision) {
     for (const ParameterTensor& tensor : parameters_->tensors()) {
       if (!tensor.conditioned) continue;
       const std::vector<float> actual = TensorOf(*mixed, tensor);
+      std::vector<std::vector<float>> sets;
+      for (const std::byte* set : tensor.sets) sets.push_back(Floats(set, tensor.elements()));
       for (size_t i = 0; i < actual.size(); ++i) {
         double expected = 0.0;
-        for (size_t j = 0; j < c.size(); ++j)
-          expected += double{c[j]} * reinterpret_cast<const float*>(tensor.sets[j])[i];
+        for (size_t j = 0; j < c.size(); ++j) expected += double{c[j]} * sets[j][i];
         ASSERT_NEAR(actual[i], expected, 1e-6 * (1.0 + std::abs(expected))) << tensor.spec.name << " " << i;
       }
     }
@@ -152,7 +161,7 @@ TEST_P(MixedWeightsTest, TakesTheMemoryItAnnounces) {
 
 INSTANTIATE_TEST_SUITE_P(Variants, MixedWeightsTest,
                          testing::Combine(testing::Values("full", "attn", "logit"), testing::Bool(),
-                                          testing::Values("reference", "cpu")),
+                                          testing::ValuesIn(TestDevices())),
                          [](const auto& info) {
                            return std::get<0>(info.param) + (std::get<1>(info.param) ? "_tied_" : "_untied_") +
                                   std::get<2>(info.param);

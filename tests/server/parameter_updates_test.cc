@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <fstream>
 #include <functional>
 #include <future>
@@ -16,6 +15,7 @@
 #include "server/error_reason.h"
 #include "tests/server/event.h"
 #include "tests/server/publication.h"
+#include "tests/testing/devices.h"
 
 namespace trimtab {
 namespace {
@@ -30,7 +30,9 @@ const LeaseName kLease{"trainer", 1};
 class ParameterUpdatesTest : public testing::Test {
  protected:
   ParameterUpdatesTest()
-      : base_(OpenTiny(directory_)), backend_(NewReferenceBackend()), canary_(NewReferenceBackend()) {}
+      : base_(OpenTiny(directory_)),
+        backend_(NewBackend(TestDevice(), 1).value()),
+        canary_(NewBackend(TestDevice(), 1).value()) {}
 
   // REQUIRES: nothing runs.
   void UseProcessorWith(const std::string& instruction_set) {
@@ -102,6 +104,12 @@ class ParameterUpdatesTest : public testing::Test {
   absl::StatusOr<Outcome> Send(const Checkpoint& next, const Checkpoint& parent, const LeaseName& lease = kLease) {
     return Send(MakeTransfer(next, parent, TensorEncoding::kDelta), lease);
   }
+  // What the backend's memory holds there.
+  std::vector<std::byte> Bytes(const std::byte* data, int64_t bytes) const {
+    std::vector<std::byte> copy(bytes);
+    backend_->Download(data, bytes, copy.data());
+    return copy;
+  }
   // What is served has the bits that packing `version` gives.
   void ExpectServes(const Checkpoint& version) {
     EXPECT_EQ(served(), version.digest);
@@ -110,7 +118,8 @@ class ParameterUpdatesTest : public testing::Test {
     ASSERT_EQ(tensors.size(), loaded->tensors().size());
     for (size_t i = 0; i < tensors.size(); ++i) {
       for (size_t set = 0; set < tensors[i].sets.size(); ++set) {
-        EXPECT_EQ(std::memcmp(tensors[i].sets[set], loaded->tensors()[i].sets[set], tensors[i].bytes), 0);
+        EXPECT_EQ(Bytes(tensors[i].sets[set], tensors[i].bytes),
+                  Bytes(loaded->tensors()[i].sets[set], tensors[i].bytes));
       }
     }
   }

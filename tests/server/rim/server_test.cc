@@ -10,6 +10,7 @@
 #include "nlohmann/json.hpp"
 #include "server/rim/options.h"
 #include "tests/server/rim/server_fixture.h"
+#include "tests/testing/devices.h"
 #include "tests/testing/status_matchers.h"
 
 namespace trimtab {
@@ -116,7 +117,7 @@ TEST_F(ServerTest, DescribesWhatItServes) {
   EXPECT_EQ(info.default_alpha(), 0.5);
   EXPECT_EQ(info.max_new_tokens(), 128);
   EXPECT_EQ(info.default_options().max_new_tokens(), 16);
-  EXPECT_EQ(info.device(), "cpu");
+  EXPECT_EQ(info.device(), TestDevice());
   EXPECT_EQ(info.grid_bits_w(), 10);
   EXPECT_EQ(info.grid_bits_beta(), 20);
   EXPECT_EQ(info.server_version(), VersionText());
