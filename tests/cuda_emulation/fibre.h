@@ -3,6 +3,7 @@
 
 #include <ucontext.h>
 
+#include <csetjmp>
 #include <cstddef>
 #include <memory>
 
@@ -38,7 +39,7 @@ class Fibre {
   const size_t stack_bytes_;  // Used of it.
   ucontext_t context_;
   bool entered_ = false;
-  void *caller_[5], *inside_[5];  // As the compiler's jumps want them.
+  jmp_buf caller_, inside_;
   Body body_ = nullptr;
   void* argument_ = nullptr;
   void* caller_fake_stack_ = nullptr;  // AddressSanitizer's, and the bounds of the caller's stack.

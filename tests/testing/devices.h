@@ -18,6 +18,9 @@ inline std::vector<std::string> TestDevices() {
 // Where one will do.
 inline std::string TestDevice() { return TestDevices().back(); }
 
+// How many times to do something: an emulated device, which trimtab_cuda_test names, has time for fewer.
+inline int Fewer(int many, int emulated) { return std::getenv("TRIMTAB_TEST_EMULATED") == nullptr ? many : emulated; }
+
 }  // namespace trimtab
 
 #endif  // TRIMTAB_TESTS_TESTING_DEVICES_H_

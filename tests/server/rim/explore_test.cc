@@ -12,6 +12,7 @@
 #include "model/rewards/reward_model.h"
 #include "model/rewards/rouge.h"
 #include "tests/server/rim/server_fixture.h"
+#include "tests/testing/devices.h"
 #include "tests/testing/status_matchers.h"
 
 namespace trimtab {
@@ -47,8 +48,10 @@ std::string Alone(Stub& stub, const v1::ExploreRequest& explored, const v1::Expl
 
 TEST_F(ExploreTest, EveryPointIsWhatACallOfItsOwnGets) {
   ASSERT_NO_FATAL_FAILURE(Start(Options("")));
-  v1::ExploreRequest request = GridRequest(kArticle, 6);
+  const int divisions = Fewer(6, 2);
+  v1::ExploreRequest request = GridRequest(kArticle, divisions);
   request.mutable_options()->set_log_probs(true);
+  request.mutable_options()->set_max_new_tokens(Fewer(12, 5));
   std::vector<v1::ExploreRequest> requests(4, request);
   requests[1].mutable_options()->set_num_beams(3);
   requests[2].mutable_options()->set_temperature(1.0f);
@@ -59,7 +62,7 @@ TEST_F(ExploreTest, EveryPointIsWhatACallOfItsOwnGets) {
       each.set_execution_path(path);
       const ExploredReply reply = Explore(*stub_, each);
       ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
-      ASSERT_GE(reply.points.size(), 7u);
+      ASSERT_GT(reply.points.size(), static_cast<size_t>(divisions));
       for (const auto& [index, point] : reply.points) {
         EXPECT_TRUE(path == v1::EXECUTION_PATH_UNSPECIFIED || path == point.result().execution_path());
         EXPECT_EQ(point.result().weighting().SerializeAsString(), reply.accepted.weightings(index).SerializeAsString());
@@ -115,7 +118,7 @@ TEST_F(ExploreTest, RewardModelsOfTheCheckpointScoreAndTheFrontIsOverItsRewards)
 
 TEST_F(ExploreTest, ScoresEachPointAndMarksTheFront) {
   ASSERT_NO_FATAL_FAILURE(Start(Options("")));
-  v1::ExploreRequest request = GridRequest(kArticle, 10);
+  v1::ExploreRequest request = GridRequest(kArticle, Fewer(10, 4));
   request.mutable_grid()->set_alpha_sweep(2);
   // Of its own words, so that there is something to score.
   request.set_reference(Explore(*stub_, request).points.at(3).result().summary());
@@ -156,6 +159,7 @@ TEST_F(ExploreTest, WritesWeightsIntoThePromptWhereTheCheckpointDoes) {
   ASSERT_NO_FATAL_FAILURE(Start(Options(""), tiny));
   v1::ExploreRequest request = GridRequest(kArticle, 4);
   request.mutable_grid()->add_alphas(1.0);
+  request.mutable_options()->set_max_new_tokens(Fewer(12, 5));
   request.set_execution_path(v1::EXECUTION_PATH_DENSE);
   const ExploredReply reply = Explore(*stub_, request);
   ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
@@ -167,9 +171,10 @@ TEST_F(ExploreTest, ADeterministicServerRunsAllPointsDensely) {
   ServerOptions options = Options("");
   options.deterministic = true;
   ASSERT_NO_FATAL_FAILURE(Start(options));
-  v1::ExploreRequest request = GridRequest(kArticle, 40);
+  const int divisions = Fewer(40, 10);
+  v1::ExploreRequest request = GridRequest(kArticle, divisions);
   const ExploredReply reply = Explore(*stub_, request);
-  EXPECT_EQ(reply.points.size(), 41u);
+  EXPECT_EQ(reply.points.size(), static_cast<size_t>(divisions + 1));
   for (const auto& [index, point] : reply.points) {
     EXPECT_EQ(point.result().execution_path(), v1::EXECUTION_PATH_DENSE);
   }

@@ -8,12 +8,13 @@
 #include "gtest/gtest.h"
 #include "model/mixed_weights.h"
 #include "tests/server/rim/server_fixture.h"
+#include "tests/testing/devices.h"
 
 namespace trimtab {
 namespace {
 
-constexpr int kClients = 64;
-constexpr int kWeightings = 16;
+const int kClients = Fewer(64, 6);
+const int kWeightings = Fewer(16, 4);
 
 // Each client has an article of its own and asks for the weightings in an order of its own.
 v1::SummarizeRequest RequestOf(int client, int weighting) {

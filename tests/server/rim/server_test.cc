@@ -25,6 +25,7 @@ TEST_F(ServerTest, AnswersWithTheSummaryAndAllThatWentIntoIt) {
   ASSERT_NO_FATAL_FAILURE(Start(Options("")));
   v1::SummarizeRequest request = RequestFor(kArticle, 0.25);
   request.mutable_options()->set_log_probs(true);
+  request.set_execution_path(v1::EXECUTION_PATH_DENSE);
   grpc::ClientContext context;
   v1::SummarizeResponse reply;
   const grpc::Status status = stub_->Summarize(&context, request, &reply);
@@ -50,10 +51,12 @@ TEST_F(ServerTest, AnswersWithTheSummaryAndAllThatWentIntoIt) {
 
 TEST_F(ServerTest, TheSecondRequestWithTheSameWeightingIsAHit) {
   ASSERT_NO_FATAL_FAILURE(Start(Options("")));
+  v1::SummarizeRequest request = RequestFor(kArticle, 1.0);
+  request.set_execution_path(v1::EXECUTION_PATH_DENSE);
   v1::SummarizeResponse first, second;
   grpc::ClientContext one, two;
-  ASSERT_TRUE(stub_->Summarize(&one, RequestFor(kArticle, 1.0), &first).ok());
-  ASSERT_TRUE(stub_->Summarize(&two, RequestFor(kArticle, 1.0), &second).ok());
+  ASSERT_TRUE(stub_->Summarize(&one, request, &first).ok());
+  ASSERT_TRUE(stub_->Summarize(&two, request, &second).ok());
   EXPECT_EQ(first.cache(), v1::CACHE_OUTCOME_MISS);
   EXPECT_EQ(second.cache(), v1::CACHE_OUTCOME_HIT);
   EXPECT_EQ(second.summary(), first.summary());
@@ -65,6 +68,7 @@ TEST_F(ServerTest, AStreamSaysWhatTheWholeReplySays) {
   ASSERT_NO_FATAL_FAILURE(Start(Options("")));
   std::vector<v1::SummarizeRequest> requests(4, RequestFor(kArticle, 0.5));
   for (auto& request : requests) request.mutable_options()->set_log_probs(true);
+  for (auto& request : requests) request.set_execution_path(v1::EXECUTION_PATH_DENSE);
   requests[1].mutable_options()->set_temperature(1.5f);
   requests[1].mutable_options()->set_seed(7);
   requests[2].mutable_options()->set_num_beams(4);
