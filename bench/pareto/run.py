@@ -2,7 +2,7 @@
 """Trains and evaluates the paper's systems on one corpus, a cell (task, system, seed) at a time.
 
 Each cell ends as one JSON file under --out; cells that have theirs are passed over, and one that was cut off goes on from
-its last checkpoint, so the same command may be given again until everything is there. Then figures.py draws them.
+its last checkpoint, so the same command may be given again until everything is there. Then report.py draws them.
 """
 
 import argparse
