@@ -17,7 +17,7 @@ namespace trimtab {
 
 // When the conditioned matrices of a theta are mixed.
 enum class MixTime {
-  kNow,    // Before anyone sees it.
+  kNow,  // Before anyone sees it.
   // By the engine, as its layers come to them: the encoder's at the first use for that use alone and at the second for
   // good, the decoder's for good while the article is read.
   kOnUse,
