@@ -10,6 +10,9 @@
 
 namespace trimtab {
 
+// `threads`, or where that is 0 one per core of this machine.
+int ThreadsOrCores(int threads);
+
 // Runs short loops on a fixed set of threads. Idle workers spin briefly, then sleep; a worker that wakes late finds
 // nothing to claim and nobody waits for it, so a busy machine costs no more than running alone.
 // One caller at a time.

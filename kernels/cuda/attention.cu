@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * kWarpSize;
+constexpr float kLowest = -3.402823466e38f;
 
 // What a warp knows of one query: lane l holds dimensions l, l + 32, ... of the output, from the slice's first on.
 template <int kDims>

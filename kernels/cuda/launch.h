@@ -15,7 +15,6 @@ namespace trimtab::cuda {
 
 inline constexpr int kWarpSize = 32;
 inline constexpr unsigned kAllLanes = 0xffffffff;
-inline constexpr float kLowest = -3.402823466e38f;
 
 struct Launch {
   dim3 grid;
@@ -55,44 +54,34 @@ __device__ T* SharedMemory() {
 __device__ inline int LaneOf() { return static_cast<int>(threadIdx.x) % kWarpSize; }
 __device__ inline int WarpOf() { return static_cast<int>(threadIdx.x) / kWarpSize; }
 
-struct Sum {
-  template <typename T>
-  __device__ T operator()(T a, T b) const {
-    return a + b;
-  }
-};
-struct Larger {
-  __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
-  __device__ unsigned long long operator()(unsigned long long a, unsigned long long b) const { return a > b ? a : b; }
-};
-
-// The same value in every lane: butterflies combine in the same order everywhere.
-template <typename T, typename Combine>
-__device__ T WarpReduce(T value, Combine combine) {
+// The same value in every lane: butterflies add in the same order everywhere.
+__device__ inline float WarpSum(float value) {
+  for (int lanes = kWarpSize / 2; lanes > 0; lanes /= 2) value += __shfl_xor_sync(kAllLanes, value, lanes);
+  return value;
+}
+__device__ inline float WarpMax(float value) {
   for (int lanes = kWarpSize / 2; lanes > 0; lanes /= 2) {
-    value = combine(value, __shfl_xor_sync(kAllLanes, value, lanes));
+    value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, lanes));
   }
   return value;
 }
-__device__ inline float WarpSum(float value) { return WarpReduce(value, Sum()); }
 
-// Over all threads of the block, the same in each. `shared` has room for one value per warp and is free again after the
+// Over all threads of the block, the same in each. `shared` has room for one float per warp and is free again after the
 // block's next barrier.
-template <typename T, typename Combine>
-__device__ T BlockReduce(T value, T neutral, T* shared, Combine combine) {
-  value = WarpReduce(value, combine);
+template <typename Combine>
+__device__ float BlockReduce(float value, float* shared, Combine combine) {
+  value = combine(value);
   if (LaneOf() == 0) shared[WarpOf()] = value;
   __syncthreads();
   const int warps = static_cast<int>(blockDim.x) / kWarpSize;
-  return WarpReduce(LaneOf() < warps ? shared[LaneOf()] : neutral, combine);
+  return combine(LaneOf() < warps ? shared[LaneOf()] : 0.0f);
 }
-template <typename T>
-__device__ T BlockSum(T value, T* shared) {
-  return BlockReduce(value, T{0}, shared, Sum());
+__device__ inline float BlockSum(float value, float* shared) {
+  return BlockReduce(value, shared, [](float v) { return WarpSum(v); });
 }
-__device__ inline float BlockMax(float value, float* shared) { return BlockReduce(value, kLowest, shared, Larger()); }
-__device__ inline unsigned long long BlockMax(unsigned long long value, unsigned long long* shared) {
-  return BlockReduce(value, 0ull, shared, Larger());
+// REQUIRES: no value is negative.
+__device__ inline float BlockMax(float value, float* shared) {
+  return BlockReduce(value, shared, [](float v) { return WarpMax(v); });
 }
 
 }  // namespace trimtab::cuda

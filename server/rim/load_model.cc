@@ -1,10 +1,9 @@
 #include "server/rim/load_model.h"
 
-#include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/thread_pool.h"
 #include "model/checkpoint.h"
 #include "model/mixed_weights.h"
 #include "model/rewards/reward_model.h"
@@ -16,11 +15,6 @@ namespace trimtab {
 namespace {
 
 constexpr int kRewardThreads = 1;  // The engine is to keep the others.
-
-int ThreadsOf(const ServerOptions& options) {
-  if (options.threads > 0) return options.threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
 
 absl::Status CheckCacheHoldsOne(const ServerOptions& options, const Parameters& parameters) {
   const int64_t mixed_bytes = MixedWeights::Bytes(parameters);
@@ -56,7 +50,7 @@ absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* 
   LoadedModel model;
   ASSIGN_OR_RETURN(model.prewarm, ResolvePrewarm(options, checkpoint.clp));
   ASSIGN_OR_RETURN(model.tokenizer, Tokenizer::Create(checkpoint.tokenizer_model, checkpoint.config.vocab_size));
-  ASSIGN_OR_RETURN(model.backend, NewBackend(options.device, ThreadsOf(options)));
+  ASSIGN_OR_RETURN(model.backend, NewBackend(options.device, ThreadsOrCores(options.threads)));
   ASSIGN_OR_RETURN(const Precision precision, ParsePrecision(options.precision));
   model.base = model.served = std::make_shared<const Checkpoint>(std::move(checkpoint));
   if (!options.state_dir.empty()) RETURN_IF_ERROR(Recover(options, disk, &model));

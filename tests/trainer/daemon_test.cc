@@ -102,6 +102,23 @@ class DaemonTest : public testing::Test {
     const size_t begin = line.find(key + "=");
     return begin == std::string::npos ? 0 : std::atoi(line.c_str() + begin + key.size() + 1);
   }
+  // Begins the run called "run" and starts a server of what it begins with.
+  void ServeTheBeginning(const json& config) {
+    std::vector<std::string> begin = Command(config);
+    begin.push_back("--only-begin");
+    ASSERT_EQ(RunProcess(begin).exit_code, 0);
+    StartServer(folder_.File("run/latest"));
+  }
+  static std::unique_ptr<v1::Trainer::Stub> ControlOf(Process& trainer) {
+    const std::string address = absl::StrCat("127.0.0.1:", Port(trainer.FirstLine(), "control"));
+    return v1::Trainer::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  }
+  static v1::TrainerStatus StatusOf(v1::Trainer::Stub& stub) {
+    grpc::ClientContext context;
+    v1::TrainerStatus status;
+    EXPECT_TRUE(stub.GetTrainerStatus(&context, {}, &status).ok());
+    return status;
+  }
 
   TempDir folder_;
   std::unique_ptr<Process> server_;
@@ -110,10 +127,7 @@ class DaemonTest : public testing::Test {
 
 TEST_F(DaemonTest, ARunStreamsItsVersionsIntoALiveServer) {
   json config = Config("run", 6);
-  std::vector<std::string> begin = Command(config);
-  begin.push_back("--only-begin");
-  ASSERT_EQ(RunProcess(begin).exit_code, 0);
-  ASSERT_NO_FATAL_FAILURE(StartServer(folder_.File("run/latest")));
+  ASSERT_NO_FATAL_FAILURE(ServeTheBeginning(config));
   const v1::ParameterVersion before = Active();
   config["publish"] = {{"servers", {address_}}, {"every", 2}};
   ASSERT_NO_FATAL_FAILURE(Train(config));
@@ -148,26 +162,15 @@ TEST_F(DaemonTest, ARunThatIsKilledAtAnyMomentEndsWithTheSameBitsAsOneThatIsNot)
 TEST_F(DaemonTest, AServerThatWasAwayGetsTheNewestVersionAndNoStepIsLost) {
   json config = Config("run", 100000);
   config["control"] = "127.0.0.1:0";
-  std::vector<std::string> begin = Command(config);
-  begin.push_back("--only-begin");
-  ASSERT_EQ(RunProcess(begin).exit_code, 0);
-  ASSERT_NO_FATAL_FAILURE(StartServer(folder_.File("run/latest")));
+  ASSERT_NO_FATAL_FAILURE(ServeTheBeginning(config));
   server_->Signal(SIGKILL);
   server_->Wait();
   config["publish"] = {{"servers", {address_}}, {"every", 1}};
   Process trainer(Command(config));
-  const std::string line = trainer.FirstLine();
-  const auto stub = v1::Trainer::NewStub(
-      grpc::CreateChannel(absl::StrCat("127.0.0.1:", Port(line, "control")), grpc::InsecureChannelCredentials()));
-  const auto status = [&] {
-    grpc::ClientContext context;
-    v1::TrainerStatus answer;
-    EXPECT_TRUE(stub->GetTrainerStatus(&context, {}, &answer).ok());
-    return answer;
-  };
-  ASSERT_TRUE(Eventually([&] { return status().step() >= 2 && !status().publish_error().empty(); }));
+  const auto stub = ControlOf(trainer);
+  ASSERT_TRUE(Eventually([&] { return StatusOf(*stub).step() >= 2 && !StatusOf(*stub).publish_error().empty(); }));
   ASSERT_NO_FATAL_FAILURE(StartServer(folder_.File("run/checkpoints/step-00000000"), address_));
-  ASSERT_TRUE(Eventually([&] { return status().published_step() >= 2; }));
+  ASSERT_TRUE(Eventually([&] { return StatusOf(*stub).published_step() >= 2; }));
   grpc::ClientContext context;
   v1::TrainerStatus answer;
   ASSERT_TRUE(stub->StopTraining(&context, {}, &answer).ok());
@@ -180,26 +183,16 @@ TEST_F(DaemonTest, AServerThatWasAwayGetsTheNewestVersionAndNoStepIsLost) {
 TEST_F(DaemonTest, WhileARunIsPausedItsStatusFollowsWhatTheServersTook) {
   json config = Config("run", 100000);
   config["control"] = "127.0.0.1:0";
-  std::vector<std::string> begin = Command(config);
-  begin.push_back("--only-begin");
-  ASSERT_EQ(RunProcess(begin).exit_code, 0);
-  ASSERT_NO_FATAL_FAILURE(StartServer(folder_.File("run/latest")));
+  ASSERT_NO_FATAL_FAILURE(ServeTheBeginning(config));
   config["publish"] = {{"servers", {address_}}, {"every", 1}};
   Process trainer(Command(config));
-  const std::string control = absl::StrCat("127.0.0.1:", Port(trainer.FirstLine(), "control"));
-  const auto stub = v1::Trainer::NewStub(grpc::CreateChannel(control, grpc::InsecureChannelCredentials()));
-  const auto status = [&] {
-    grpc::ClientContext context;
-    v1::TrainerStatus answer;
-    EXPECT_TRUE(stub->GetTrainerStatus(&context, {}, &answer).ok());
-    return answer;
-  };
-  ASSERT_TRUE(Eventually([&] { return status().step() >= 2; }));
+  const auto stub = ControlOf(trainer);
+  ASSERT_TRUE(Eventually([&] { return StatusOf(*stub).step() >= 2; }));
   grpc::ClientContext pause;
   v1::TrainerStatus answer;
   ASSERT_TRUE(stub->PauseTraining(&pause, {}, &answer).ok());
   EXPECT_TRUE(Eventually([&] {
-    answer = status();
+    answer = StatusOf(*stub);
     return answer.published_step() == answer.step();
   })) << answer.DebugString();
 }

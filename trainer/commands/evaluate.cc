@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "client/commands/generation_flags.h"
 #include "client/commands/steering_flags.h"
+#include "kernels/thread_pool.h"
 #include "model/checkpoint.h"
 #include "model/status_macros.h"
 #include "nlohmann/json.hpp"
@@ -52,7 +53,7 @@ absl::StatusOr<Regularised> Regularise(const ScoringInputs& inputs, const Writte
   const auto& w = written.weighting.weights();
   ASSIGN_OR_RETURN(const Weighting weighting,
                    Weighting::Create(inputs.clp.mixing, w.size(), written.weighting.alpha(), {w.begin(), w.end()}));
-  ASSIGN_OR_RETURN(Samples samples, policy.Draw(inputs.examples, weighting.alpha(), weighting.w()));
+  ASSIGN_OR_RETURN(Samples samples, policy.Draw(inputs.examples, weighting));
   ASSIGN_OR_RETURN(const auto scores, inputs.scorers.ScoreAll(TextsOf(inputs.examples, samples.summaries)));
   ASSIGN_OR_RETURN(auto values, RegularisedValues(inputs.clp, weighting, scores, samples.log_ratios));
   return Regularised{.kl = std::move(samples.log_ratios), .value = std::move(values)};
@@ -109,7 +110,7 @@ absl::StatusOr<std::optional<PolicySamples>> OpenSamples(const EvaluateFlags& fl
   options.model = flags.scoring.engine.model;
   options.reference = flags.reference;
   options.seed = flags.sample_seed;
-  options.rollouts.threads = Threads(flags.scoring);
+  options.rollouts.threads = ThreadsOrCores(flags.scoring.engine.threads);
   options.rollouts.max_input_tokens = flags.scoring.engine.max_input_tokens;
   if (flags.generation.has_max_new_tokens()) options.rollouts.max_new_tokens = flags.generation.max_new_tokens();
   ASSIGN_OR_RETURN(PolicySamples samples, PolicySamples::Open(options));

@@ -1,9 +1,9 @@
 #include "trainer/commands/scoring_flags.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
+#include "kernels/thread_pool.h"
 #include "model/checkpoint.h"
 #include "model/status_macros.h"
 
@@ -30,17 +30,13 @@ void AddScoringFlags(CLI::App& app, ScoringFlags* flags) {
       ->capture_default_str();
 }
 
-int Threads(const ScoringFlags& flags) {
-  if (flags.engine.threads > 0) return flags.engine.threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 absl::StatusOr<ScoringInputs> OpenScoring(const ScoringFlags& flags) {
   ASSIGN_OR_RETURN(CheckpointTexts texts, ReadCheckpointTexts(flags.engine.model));
   ASSIGN_OR_RETURN(std::vector<Example> examples, ReadCorpus(flags.corpus));
   examples.resize(std::min(examples.size(), static_cast<size_t>(flags.count)));
   const std::string& judges = flags.judges.empty() ? flags.engine.model : flags.judges;
-  ASSIGN_OR_RETURN(ScorerSet scorers, ScorerSet::Open(judges, flags.remote_rewards, Threads(flags)));
+  ASSIGN_OR_RETURN(ScorerSet scorers,
+                   ScorerSet::Open(judges, flags.remote_rewards, ThreadsOrCores(flags.engine.threads)));
   return ScoringInputs{std::move(texts.clp), std::move(examples), std::move(scorers)};
 }
 

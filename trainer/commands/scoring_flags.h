@@ -25,8 +25,6 @@ struct ScoringFlags {
 // `flags` must outlive the parse.
 void AddScoringFlags(CLI::App& app, ScoringFlags* flags);
 
-int Threads(const ScoringFlags& flags);  // One per core where none were asked for.
-
 struct ScoringInputs {
   ClpConfig clp;
   std::vector<Example> examples;  // The first of the corpus.

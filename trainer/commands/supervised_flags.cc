@@ -1,11 +1,10 @@
 #include "trainer/commands/supervised_flags.h"
 
-#include <algorithm>
 #include <iostream>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "kernels/thread_pool.h"
 #include "model/status_macros.h"
 
 namespace trimtab {
@@ -37,8 +36,7 @@ void AddSupervisedFlags(CLI::App& app, SupervisedFlags* flags) {
 
 absl::Status TrainAndWrite(const SupervisedFlags& flags, const Task& train, const Task& valid, Start* start) {
   SupervisedOptions options = flags.options;
-  options.threads =
-      flags.threads > 0 ? flags.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  options.threads = ThreadsOrCores(flags.threads);
   const auto report = [&flags, &valid](const Progress& progress) {
     std::cout << absl::StrFormat("step %d of %d: loss %.4f, held-out %.4f", progress.step, flags.options.steps,
                                  progress.loss, progress.held_out);

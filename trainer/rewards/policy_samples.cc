@@ -48,9 +48,7 @@ absl::StatusOr<std::vector<std::vector<int32_t>>> PolicySamples::Encode(const Cl
   return inputs;
 }
 
-absl::StatusOr<Samples> PolicySamples::Draw(std::span<const Example> examples, double alpha, std::vector<double> w) {
-  ASSIGN_OR_RETURN(const Weighting weighting,
-                   Weighting::Create(clp_.mixing, static_cast<int>(clp_.rewards.size()), alpha, std::move(w)));
+absl::StatusOr<Samples> PolicySamples::Draw(std::span<const Example> examples, const Weighting& weighting) {
   const Coefficients coefficients = Coefficients::From(clp_.mixing, weighting, {});
   ASSIGN_OR_RETURN(const auto mixed, MixedWeights::Mix(parameters_, coefficients, rollouts_.backend()));
   ClpConfig plain = clp_;  // The reference knows nothing of weights in the prompt.

@@ -38,8 +38,8 @@ class PolicySamples {
   // InvalidArgument when the reference is no plain T5, or of another vocabulary.
   static absl::StatusOr<PolicySamples> Open(const PolicySamplesOptions& options);
 
-  // At (alpha, w) as Weighting::Create takes them. Each example has a seed of its own, the same at every weighting.
-  absl::StatusOr<Samples> Draw(std::span<const Example> examples, double alpha, std::vector<double> w);
+  // `weighting` is of the model's rewards. Each example has a seed of its own, the same at every weighting.
+  absl::StatusOr<Samples> Draw(std::span<const Example> examples, const Weighting& weighting);
 
  private:
   explicit PolicySamples(const PolicySamplesOptions& options, Rollouts rollouts)

@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/checkpoint.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 #include "trainer/rewards/policy_samples.h"
@@ -64,6 +66,10 @@ class PolicySamplesTest : public testing::Test {
     options_.rollouts = {.threads = 1, .batch = 4, .max_input_tokens = 32, .max_new_tokens = 6};
   }
 
+  Weighting At(double alpha, std::vector<double> w) const {
+    return Weighting::Create(OpenCheckpoint(options_.model)->clp.mixing, 2, alpha, std::move(w)).value();
+  }
+
   TempDir files_;
   PolicySamplesOptions options_;
   const std::vector<Example> examples_ = {{"a", "text of sails", "sails", "a"}, {"b", "another text", "text", "b"}};
@@ -71,11 +77,11 @@ class PolicySamplesTest : public testing::Test {
 
 TEST_F(PolicySamplesTest, AtAlphaOneAFullPolicyIsItsReference) {
   ASSERT_OK_AND_ASSIGN(PolicySamples policy, PolicySamples::Open(options_));
-  ASSERT_OK_AND_ASSIGN(const Samples reference, policy.Draw(examples_, 1.0, {0.5, 0.5}));
+  ASSERT_OK_AND_ASSIGN(const Samples reference, policy.Draw(examples_, At(1.0, {0.5, 0.5})));
   EXPECT_THAT(reference.log_ratios, ElementsAre(DoubleNear(0.0, 1e-4), DoubleNear(0.0, 1e-4)));
-  ASSERT_OK_AND_ASSIGN(const Samples trained, policy.Draw(examples_, 0.1, {1.0, 0.0}));
+  ASSERT_OK_AND_ASSIGN(const Samples trained, policy.Draw(examples_, At(0.1, {1.0, 0.0})));
   EXPECT_GT(std::abs(trained.log_ratios[0]), 1e-2);
-  ASSERT_OK_AND_ASSIGN(const Samples again, policy.Draw(examples_, 0.1, {1.0, 0.0}));
+  ASSERT_OK_AND_ASSIGN(const Samples again, policy.Draw(examples_, At(0.1, {1.0, 0.0})));
   EXPECT_EQ(again.summaries, trained.summaries);
   EXPECT_EQ(again.log_ratios, trained.log_ratios);
 }
@@ -83,7 +89,7 @@ TEST_F(PolicySamplesTest, AtAlphaOneAFullPolicyIsItsReference) {
 TEST_F(PolicySamplesTest, ExamplesDoNotShareTheirChance) {
   ASSERT_OK_AND_ASSIGN(PolicySamples policy, PolicySamples::Open(options_));
   const std::vector<Example> twins = {examples_[0], examples_[0], examples_[0], examples_[0]};
-  ASSERT_OK_AND_ASSIGN(const Samples samples, policy.Draw(twins, 0.1, {0.5, 0.5}));
+  ASSERT_OK_AND_ASSIGN(const Samples samples, policy.Draw(twins, At(0.1, {0.5, 0.5})));
   EXPECT_FALSE(samples.summaries[0] == samples.summaries[1] && samples.summaries[1] == samples.summaries[2] &&
                samples.summaries[2] == samples.summaries[3]);
 }
