@@ -408,8 +408,12 @@ TEST(PublicationTest, ADeltaAgainstAnotherModelIsRefused) {
 TEST(EndpointsTest, AreAllAddressesOfAName) {
   ASSERT_OK_AND_ASSIGN(const auto plain, ResolveEndpoints("127.0.0.1:80"));
   EXPECT_THAT(plain, testing::ElementsAre("127.0.0.1:80"));
-  ASSERT_OK_AND_ASSIGN(const auto local, ResolveEndpoints("localhost:80"));
-  EXPECT_THAT(local, testing::Contains("127.0.0.1:80"));
+  const auto local = ResolveEndpoints("localhost:80");  // A minimal Debian has no /etc/hosts, and no localhost then.
+  if (local.ok()) {
+    EXPECT_THAT(*local, testing::Contains("127.0.0.1:80"));
+  } else {
+    EXPECT_THAT(local, StatusIs(absl::StatusCode::kUnavailable));
+  }
   EXPECT_THAT(ResolveEndpoints("localhost"), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(ResolveEndpoints("no.such.host.invalid:80"), StatusIs(absl::StatusCode::kUnavailable));
 }
