@@ -1,4 +1,6 @@
 // trimtabd: parse, load, serve until a signal, drain.
+#include <malloc.h>
+
 #include <csignal>
 #include <iostream>
 #include <memory>
@@ -17,6 +19,13 @@ namespace {
 
 constexpr int kCannotServe = 1;
 constexpr int kUnusable = 2;
+
+// glibc learns from large blocks that come back to keep their like for itself: tens of megabytes after some versions
+// have arrived. Once set, its bounds stay.
+void ReturnLargeBlocksToTheSystem() {
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  mallopt(M_TRIM_THRESHOLD, 8 << 20);
+}
 
 int Fail(const absl::Status& status) {
   const bool unusable =
@@ -69,6 +78,7 @@ int Serve(const ServerOptions& options) {
 
 int main(int argc, char** argv) {
   using trimtab::CommandLine;
+  trimtab::ReturnLargeBlocksToTheSystem();
   const CommandLine line = trimtab::ParseCommandLine(argc, argv);
   if (line.action == CommandLine::Action::kExit) {
     (line.exit_code == 0 ? std::cout : std::cerr) << line.output;
