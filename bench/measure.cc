@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <thread>
 #include <vector>
 
@@ -128,6 +129,13 @@ Seconds Time(absl::FunctionRef<void()> body, int repeats, double least_seconds) 
   }
   std::sort(times.begin(), times.end());
   return {times[times.size() / 2], times.front(), times.back()};
+}
+
+double Quantile(std::vector<double> values, double share) {
+  if (values.empty()) return NAN;
+  const auto at = values.begin() + static_cast<ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
 }
 
 double Median(std::vector<double> values) {

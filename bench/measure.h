@@ -24,6 +24,8 @@ struct Paired {
 Paired TimeInTurns(absl::FunctionRef<void()> ours, absl::FunctionRef<void()> baseline, int rounds = 9);
 
 double Median(std::vector<double> values);
+// The value below which lies `share`, 0 to 1, of them; NaN of none.
+double Quantile(std::vector<double> values, double share);
 
 // Fused multiply-adds that `threads` threads reach in registers: float operations a second, two per multiply-add.
 double FmaPeak(int threads);

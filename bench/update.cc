@@ -25,7 +25,9 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "bench/measure.h"
 #include "bench/report.h"
+#include "bench/versions.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/checksum.h"
@@ -53,32 +55,7 @@ struct Setup {
   double seconds = 60, load = 0.6;
 };
 
-double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
-
-double Percentile(std::vector<double> values, double share) {
-  if (values.empty()) return NAN;
-  const auto at = values.begin() + static_cast<ptrdiff_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
-
-// Every tenth element one unit in the last place away: all values stay finite and all tensors change.
-Checkpoint Perturbed(const Checkpoint& version) {
-  auto owner = std::make_shared<std::vector<std::string>>();
-  const std::vector<PublishedTensor> places = PublishedTensors(version);
-  owner->reserve(places.size());
-  std::vector<Tensor> tensors;
-  for (const PublishedTensor& place : places) {
-    Tensor tensor = place.In(version);
-    std::string& bytes = owner->emplace_back(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
-    for (size_t i = 0; i < bytes.size(); i += 20) bytes[i] = static_cast<char>(bytes[i] ^ 1);
-    tensor.bytes = std::as_bytes(std::span<const char>(bytes));
-    tensors.push_back(std::move(tensor));
-  }
-  Checkpoint next = WithPublished(version, tensors, std::move(owner), version.version());
-  next.digest = next.clp.digest = ParametersDigest(next.tensors);
-  return next;
-}
+double InSeconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 // A version as its chunks arrive; checksums are the publisher's work and made beforehand.
 struct Sent {
@@ -173,7 +150,7 @@ absl::Status Update::Load() {
   }
   base_ = std::make_shared<const Checkpoint>(std::move(checkpoint));
   versions_.push_back(RoundPublished(*base_));
-  versions_.push_back(Perturbed(versions_[0]));
+  versions_.push_back(Perturbed(versions_[0], 0));
   for (const Checkpoint& version : versions_) sent_.push_back(Send(version));
   folder_ = absl::StrCat(setup_.state, "/trimtab-update-", getpid());
   ASSIGN_OR_RETURN(log_, VersionLog::Open({.directory = folder_, .keep = 1}, base_, &disk_));
@@ -236,7 +213,7 @@ void Update::Submit(int number, Phase* phase) {
                                                 const Clock::time_point now = Clock::now();
                                                 const std::lock_guard lock(mutex_);
                                                 if (*last != Clock::time_point()) {
-                                                  phase->gaps.push_back(Seconds(now - *last));
+                                                  phase->gaps.push_back(InSeconds(now - *last));
                                                 }
                                                 *last = now;
                                               },
@@ -257,7 +234,7 @@ double Update::Capacity() {
     for (int i = 0; i < 4 * setup_.rows; ++i) Submit(i, phase);
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return in_flight_ == 0; });
-    if (phase == &full) return full.requests / Seconds(Clock::now() - start);
+    if (phase == &full) return full.requests / InSeconds(Clock::now() - start);
   }
   return 0.0;
 }
@@ -286,7 +263,7 @@ void Update::PublishUntil(Clock::time_point end, double every, Phase* phase) {
     const absl::Status status = PublishOne();
     if (!status.ok()) std::cerr << status << "\n";
     ++(status.ok() ? phase->updates : phase->failed_updates);
-    phase->update_seconds.push_back(Seconds(Clock::now() - start));
+    phase->update_seconds.push_back(InSeconds(Clock::now() - start));
     due =
         std::max(Clock::now(), due + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(every)));
   }
@@ -315,17 +292,17 @@ Phase Update::RunPhase(double rate, double update_every) {
 }
 
 void Update::Add(const std::string& row, const Phase& with, const Phase& without, Report* report) const {
-  const double p99 = Percentile(with.gaps, 0.99), base = Percentile(without.gaps, 0.99);
+  const double p99 = Quantile(with.gaps, 0.99), base = Quantile(without.gaps, 0.99);
   report->Add({.name = absl::StrCat("update/", setup_.name, row, "/token_p99"),
                .value = 1e3 * p99,
                .unit = "ms",
                .baseline = "no updates",
                .ratio = p99 / base,
                .details = {{"p99_without_ms", 1e3 * base},
-                           {"p50_ms", 1e3 * Percentile(with.gaps, 0.5)},
-                           {"p50_without_ms", 1e3 * Percentile(without.gaps, 0.5)},
+                           {"p50_ms", 1e3 * Quantile(with.gaps, 0.5)},
+                           {"p50_without_ms", 1e3 * Quantile(without.gaps, 0.5)},
                            {"updates", with.updates},
-                           {"update_s", Percentile(with.update_seconds, 0.5)}}});
+                           {"update_s", Quantile(with.update_seconds, 0.5)}}});
   report->Add({.name = absl::StrCat("update/", setup_.name, row, "/failed"),
                .value = static_cast<double>(with.failed + with.failed_updates),
                .unit = "requests and updates",
