@@ -29,6 +29,7 @@
 #include "client/summarizer_client.h"
 #include "model/published.h"
 #include "model/status_macros.h"
+#include "server/rim/logging.h"
 #include "server/rim/server.h"
 
 namespace trimtab::bench {
@@ -135,6 +136,7 @@ absl::StatusOr<Rounds> GoBack(const std::string& server, const std::map<std::str
 
 absl::Status Main(const Setup& setup) {
   Report report(setup.json);
+  SetUpLogging("text", "warning");
   const std::string folder = absl::StrCat(setup.state, "/trimtab-rollback-", getpid());
   const absl::Cleanup remove = [&] { std::filesystem::remove_all(folder); };
   ServerOptions options;
