@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   trimtab::Chosen chosen;
   trimtab::AddSummarize(app, &chosen);
   trimtab::AddExplore(app, &chosen);
+  trimtab::AddBench(app, &chosen);
   trimtab::AddInfo(app, &chosen);
   trimtab::AddPrewarm(app, &chosen);
   trimtab::AddInspect(app, &chosen);

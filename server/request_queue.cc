@@ -81,7 +81,7 @@ absl::StatusOr<size_t> RequestQueue::Add(std::span<std::unique_ptr<PendingReques
 absl::Status RequestQueue::MakeRoom(uint64_t lane) {
   if (Places() < max_length_) return absl::OkStatus();
   const std::optional<uint64_t> other = PlanDisplacement(lanes_, lane);
-  if (other.has_value() && displaced_.size() < static_cast<size_t>(max_length_)) {
+  if (other.has_value() && MayDisplace(*other)) {
     Displace(*other);
     return absl::OkStatus();
   }
@@ -89,12 +89,22 @@ absl::Status RequestQueue::MakeRoom(uint64_t lane) {
   return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", Places(), " requests wait; try again later"));
 }
 
-void RequestQueue::Displace(uint64_t lane) {
+PendingRequest* RequestQueue::YoungestOf(uint64_t lane) const {
   for (auto next = waiting_.rbegin();; ++next) {  // lanes_ says that there is one.
-    if (next->second->lane != lane || !displaced_.insert(next->first).second) continue;
-    metrics_->rejected_displaced.Increment();
-    return GiveBackPlace(lane);
+    if (next->second->lane == lane && !displaced_.contains(next->first)) return next->second.get();
   }
+}
+
+bool RequestQueue::MayDisplace(uint64_t lane) const {
+  if (displaced_.size() >= static_cast<size_t>(max_length_)) return false;
+  const bool flood = 2 * lanes_.at(lane) > static_cast<size_t>(max_length_);
+  return flood || absl::Now() - YoungestOf(lane)->submitted < settled_after_;
+}
+
+void RequestQueue::Displace(uint64_t lane) {
+  displaced_.insert(YoungestOf(lane)->id);
+  metrics_->rejected_displaced.Increment();
+  GiveBackPlace(lane);
 }
 
 void RequestQueue::GiveBackPlace(uint64_t lane) {

@@ -59,14 +59,16 @@ class RequestQueue {
   };
 
   // `metrics` must outlive the last request.
-  RequestQueue(int max_length, Metrics* metrics) : max_length_(max_length), metrics_(metrics) {
+  RequestQueue(int max_length, absl::Duration settled_after, Metrics* metrics)
+      : max_length_(max_length), settled_after_(settled_after), metrics_(metrics) {
     metrics->requests_waiting_limit.Set(max_length);
   }
 
   // Takes requests in at one moment, as many from the front as there is room for; says how many, and leaves the others.
   // ResourceExhausted (full), Unavailable (draining) when it takes none. Where it is full, the youngest request of the
-  // lane that holds most places may have to go instead of the first (PlanDisplacement): it ends with ResourceExhausted
-  // when the engine thread next looks, unless that has it admitted. REQUIRES: at least one.
+  // lane that holds most places may have to go instead of the first (PlanDisplacement), unless it has settled
+  // (SchedulerOptions::settled_after): it ends with ResourceExhausted when the engine thread next looks, unless that
+  // has it admitted. REQUIRES: at least one.
   absl::StatusOr<size_t> Add(std::span<std::unique_ptr<PendingRequest>> requests);
   void Cancel(uint64_t id);
 
@@ -90,12 +92,15 @@ class RequestQueue {
   void MoveToEnded(uint64_t id, absl::Status status, Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<PendingRequest> TakeOut(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeRoom(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PendingRequest* YoungestOf(uint64_t lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MayDisplace(uint64_t lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Displace(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBackPlace(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitForChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ShowSize() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int max_length_;
+  const absl::Duration settled_after_;
   Metrics* const metrics_;
   mutable Mutex mutex_;
   CondVar changed_;    // Something for the engine thread.

@@ -42,7 +42,7 @@ struct Scheduler::Impl {
         deterministic(options.deterministic),
         costs(options.costs),
         fair_rows(costs.RowsWithin(options.fair_slowdown)),
-        queue(std::make_shared<RequestQueue>(options.max_queue_length, metrics)),
+        queue(std::make_shared<RequestQueue>(options.max_queue_length, options.settled_after, metrics)),
         total_rows(engine_in->free_rows()),
         engine(std::move(engine_in)),
         thread([this] { Run(); }) {}

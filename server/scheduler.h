@@ -20,6 +20,9 @@ struct SchedulerOptions {
   // Requests allowed to wait for a place in the batch. For one more, one of them or itself is refused with
   // ResourceExhausted (PlanDisplacement in batch_plan.h).
   int max_queue_length = 256;
+  // Who has waited for this long keeps its place in a full queue, unless its lane holds more than half of them: so that
+  // a refusal comes soon, or to a flood.
+  absl::Duration settled_after = absl::Milliseconds(20);
   // Every request runs densely, so that its bits do not depend on the load.
   bool deterministic = false;
   // While several lanes are about, one that asks for more than the others holds at most the rows that slow a step down

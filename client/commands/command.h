@@ -13,6 +13,7 @@ using Chosen = std::function<absl::Status()>;
 
 // Each adds one sub-command to `app`. `chosen` must outlive the parse.
 void AddSummarize(CLI::App& app, Chosen* chosen);
+void AddBench(CLI::App& app, Chosen* chosen);
 void AddExplore(CLI::App& app, Chosen* chosen);
 void AddInfo(CLI::App& app, Chosen* chosen);
 void AddPrewarm(CLI::App& app, Chosen* chosen);

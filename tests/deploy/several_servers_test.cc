@@ -19,9 +19,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "client/parameters_client.h"
+#include "client/publisher.h"
 #include "client/summarizer_client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/checkpoint.h"
 #include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
@@ -55,9 +58,10 @@ std::string Read(const std::string& path) {
 // One trimtabd that says what its cache did.
 class Trimtabd {
  public:
-  explicit Trimtabd(const std::string& model)
-      : process_({TRIMTABD, "--model", model, "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--threads",
-                  "1", "--deterministic", "--log-level", "warning"}) {}
+  // With `state`, versions survive there.
+  explicit Trimtabd(const std::string& model, const std::string& state = "", const std::string& listen = "127.0.0.1:0")
+      : process_({TRIMTABD, "--model", model, "--listen", listen, "--metrics-listen", "127.0.0.1:0", "--threads", "1",
+                  "--deterministic", "--log-level", "warning", "--state-dir", state}) {}
 
   // Waits until it is ready.
   bool Ready() {
@@ -96,9 +100,13 @@ class SeveralServersTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_OK(MakeTinyClp(folder_.File("checkpoint")));
-    for (int i = 0; i < kServers; ++i) servers_.push_back(std::make_unique<Trimtabd>(folder_.File("checkpoint")));
+    for (int i = 0; i < kServers; ++i) {
+      servers_.push_back(std::make_unique<Trimtabd>(folder_.File("checkpoint"), State(i)));
+    }
     for (const auto& server : servers_) ASSERT_TRUE(server->Ready());
   }
+
+  std::string State(int server) const { return folder_.File(absl::StrCat("state", server)); }
 
   // nginx with the example's configuration, for our ports; returns its address, or
   // nothing.
@@ -194,6 +202,83 @@ TEST_F(SeveralServersTest, TheClientGivesEachMixtureOneServer) {
   const ClientOptions options = {.failed_server_pause = absl::Seconds(60)};
   ASSERT_NO_FATAL_FAILURE(ExpectStickyKeys(SummarizerClient(
       absl::StrCat(servers_[0]->grpc(), ",", servers_[1]->grpc(), ",", servers_[2]->grpc()), options)));
+}
+
+// Summaries asked for through nginx, without a pause, by callers that try again; until this goes.
+class SteadyLoad {
+ public:
+  explicit SteadyLoad(const std::string& address) : client_(address, {.max_attempts = 20}) {
+    for (int t = 0; t < kCallers; ++t) callers_.emplace_back([this, t] { Ask(t); });
+  }
+  ~SteadyLoad() {
+    over_ = true;
+    for (std::thread& caller : callers_) caller.join();
+    EXPECT_EQ(lost_, 0);
+  }
+  // Waits for answers of as many more requests.
+  void Await(int more) {
+    for (const int until = answered_ + more; answered_ + lost_ < until;) std::this_thread::yield();
+  }
+
+ private:
+  void Ask(int caller) {
+    for (int i = caller; !over_; i += kCallers) {
+      v1::SummarizeRequest request;
+      request.set_article("a short text");
+      request.mutable_options()->set_max_new_tokens(4);
+      request.mutable_steering()->add_weights(i % kKeys / double{kKeys});
+      request.mutable_steering()->add_weights(1.0 - i % kKeys / double{kKeys});
+      const absl::Status status = client_.Summarize(request).status();
+      EXPECT_OK(status);
+      ++(status.ok() ? answered_ : lost_);
+    }
+  }
+
+  const SummarizerClient client_;
+  std::atomic<bool> over_ = false;
+  std::atomic<int> answered_ = 0, lost_ = 0;
+  std::vector<std::thread> callers_;
+};
+
+TEST_F(SeveralServersTest, OneThatIsKilledUnderLoadLosesNoRequestAndCatchesUpWhenItIsBack) {
+  const std::string nginx = StartNginx();
+  ASSERT_NE(nginx, "");
+  std::vector<Checkpoint> versions;
+  for (const uint64_t seed : {2, 3, 4}) {
+    const std::string directory = folder_.File(absl::StrCat("version", seed));
+    TinyOptions options;
+    options.seed = seed;
+    ASSERT_OK(MakeTinyClp(directory, options));
+    ASSERT_OK_AND_ASSIGN(Checkpoint version, OpenCheckpoint(directory));
+    versions.push_back(std::move(version));
+  }
+  const std::string home = servers_[0]->grpc();
+  Publisher trainer({home, servers_[1]->grpc(), servers_[2]->grpc()},
+                    {.holder = "trainer", .client = {.call_timeout = absl::Seconds(2)}});
+  SteadyLoad load(nginx);
+  load.Await(50);
+  ASSERT_OK_AND_ASSIGN(const PublishReport first, trainer.Publish(versions[0], nullptr));
+  EXPECT_TRUE(first.all_ok());
+
+  servers_[0]->Kill();
+  load.Await(50);
+  ASSERT_OK_AND_ASSIGN(const PublishReport second, trainer.Publish(versions[1], &versions[0]));
+  EXPECT_FALSE(second.replicas[0].status.ok());
+  EXPECT_OK(second.replicas[1].status);
+  EXPECT_OK(second.replicas[2].status);
+
+  servers_[0] = std::make_unique<Trimtabd>(folder_.File("checkpoint"), State(0), home);
+  ASSERT_TRUE(servers_[0]->Ready());
+  const ParametersClient back(home);
+  ASSERT_OK_AND_ASSIGN(v1::ListVersionsResponse held, back.ListVersions());
+  EXPECT_EQ(held.active().digest(), first.version.digest()) << "what it had acknowledged";
+  ASSERT_OK(back.CatchUp(ParametersClient(servers_[1]->grpc()), ""));
+  ASSERT_OK_AND_ASSIGN(held, back.ListVersions());
+  EXPECT_EQ(held.active().SerializeAsString(), second.version.SerializeAsString()) << "from its peer";
+  ASSERT_OK_AND_ASSIGN(const PublishReport third, trainer.Publish(versions[2], &versions[1]));
+  EXPECT_TRUE(third.all_ok());
+  EXPECT_FALSE(third.replicas[0].whole) << "a delta is enough again";
+  load.Await(50);
 }
 
 TEST_F(SeveralServersTest, NginxSaysUnavailableWhereNoServerIsLeft) {

@@ -97,6 +97,25 @@ TEST_F(SchedulerFairnessTest, InAFullQueueTheYoungestOfTheFloodGiveTheirPlacesTo
   EXPECT_EQ(Displaced(), kOthers);
 }
 
+TEST_F(SchedulerFairnessTest, WhoHasSettledKeepsItsPlaceUnlessItsLaneHoldsMoreThanHalfOfThem) {
+  Start({.rows = 1}, {.max_queue_length = 4, .settled_after = absl::ZeroDuration(), .deterministic = true},
+        /*mixtures=*/2);
+  auto runs = Submit({.first_token = 1, .tokens = kEndless, .key = 1});
+  AwaitRunning(1);
+  Flood(/*tokens=*/1);
+  std::vector<std::shared_ptr<Outcome>> others;
+  for (int key = 2; key < 6; ++key) others.push_back(Submit({.first_token = 1, .tokens = 1, .key = key}));
+  EXPECT_FALSE(others[0]->ended());
+  EXPECT_FALSE(others[1]->ended());
+  EXPECT_TRUE(absl::IsResourceExhausted(others[2]->StatusNow())) << "the flood is down to half of the places";
+  EXPECT_TRUE(absl::IsResourceExhausted(others[3]->StatusNow()));
+  EXPECT_EQ(metrics_.rejected_displaced.Value(), 2);
+  scheduler_->Cancel(runs->id());
+  control_.RunFreely();
+  EXPECT_TRUE(absl::IsCancelled(runs->Await().status()));
+  EXPECT_EQ(Displaced(), 2);
+}
+
 TEST_F(SchedulerFairnessTest, WhoLeavesTheQueueGivesItsPlaceBack) {
   Start({.rows = 1}, kPlaces, /*mixtures=*/2);
   auto runs = Submit({.first_token = 1, .tokens = kEndless, .key = 1});

@@ -76,7 +76,10 @@ struct Ask {
 class SchedulerFixture : public ::testing::Test {
  protected:
   void Start(const FakeEngine::Limits& limits, int max_queue_length = 256, int mixtures = 4) {
-    Start(limits, SchedulerOptions{.max_queue_length = max_queue_length, .deterministic = true}, mixtures);
+    Start(limits,
+          SchedulerOptions{
+              .max_queue_length = max_queue_length, .settled_after = absl::InfiniteDuration(), .deterministic = true},
+          mixtures);
   }
   void Start(const FakeEngine::Limits& limits, const SchedulerOptions& scheduling, int mixtures) {
     const MixedWeightCache::Options options{.byte_budget = mixtures * MixedWeights::Bytes(*parameters_)};

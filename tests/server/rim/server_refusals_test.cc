@@ -50,6 +50,10 @@ TEST_F(ServerRefusalsTest, BadWeights) {
   ExpectRefused(WithWeights({1.0, kNan}), "steering.weights[1]");
   ExpectRefused(WithWeights({kInfinity, 0.0}), "steering.weights[0]");
   ExpectRefused(WithWeights({-0.5, 1.5}), "steering.weights[0]");
+  ExpectRefused(WithWeights({-kInfinity, 1.0}), "steering.weights[0]");
+  ExpectRefused(WithWeights({1e308, 1e308}), "steering.weights");
+  ExpectRefused(WithWeights({-std::numeric_limits<double>::denorm_min(), 1.0}), "steering.weights[0]");
+  ExpectRefused(WithWeights(std::vector<double>(1'000'000, 1e-6)), "steering.weights");
   ExpectRefused(WithWeights({1.0}), "steering.weights");
   ExpectRefused(WithWeights({0.5, 0.25, 0.25}), "steering.weights");
   ExpectRefused(WithWeights({0.5, 0.502}), "steering.weights");
@@ -90,6 +94,19 @@ TEST_F(ServerRefusalsTest, BadArticles) {
     request.set_article(article);
     ExpectRefused(request, "article");
   }
+}
+
+TEST_F(ServerRefusalsTest, StrangeTextIsTextAndStrangeNumbersAreNumbers) {
+  const std::string hebrew = "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d \xe2\x80\xae abc", joiner = "\xe2\x80\x8d";
+  for (const std::string& article :
+       {std::string("</s>"), std::string("<extra_id_0> <pad> </s></s>"), hebrew, joiner + joiner,
+        std::string("\xcc\x81"), std::string("\xef\xbb\xbf"), std::string("\xef\xbf\xbf"), std::string(1 << 20, 'x')}) {
+    v1::SummarizeRequest request = WithWeights({0.5, 0.5});
+    request.set_article(article);
+    EXPECT_TRUE(Call(request).ok()) << article.substr(0, 20);
+  }
+  EXPECT_TRUE(Call(WithWeights({1.0, std::numeric_limits<double>::denorm_min()})).ok());
+  EXPECT_TRUE(Call(WithWeights({})).ok()) << "uniform";
 }
 
 TEST_F(ServerRefusalsTest, AbsurdOptions) {
