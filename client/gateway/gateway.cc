@@ -17,6 +17,7 @@
 #include "client/gateway/connections.h"
 #include "client/gateway/http.h"
 #include "client/gateway/json.h"
+#include "client/gateway/live.h"
 #include "client/gateway/openai.h"
 #include "client/gateway/openapi.h"
 #include "client/gateway/web_files.h"
@@ -83,6 +84,7 @@ struct Gateway::Impl {
   absl::Status Explore(const Request& http, const CallOptions& call, Response& reply);
   absl::Status Model(const Request& http, const CallOptions& call, Response& reply);
   absl::Status Models(const Request& http, const CallOptions& call, Response& reply);
+  absl::Status LivePanel(const Request& http, const CallOptions& call, Response& reply);
   absl::Status Completions(const Request& http, const CallOptions& call, Response& reply) {
     return OpenAi(OpenAiForm::kCompletion, http, call, reply);
   }
@@ -98,6 +100,7 @@ struct Gateway::Impl {
 
   const GatewayOptions options;
   const SummarizerClient client;
+  Live live;
   httplib::Server server;
   int listening = -1;  // The socket that was bound last.
   int port = -1;
@@ -105,7 +108,7 @@ struct Gateway::Impl {
 };
 
 Gateway::Impl::Impl(GatewayOptions given)
-    : options(std::move(given)), client(options.servers, {.timeout = options.timeout}) {
+    : options(std::move(given)), client(options.servers, {.timeout = options.timeout}), live(options.metrics) {
   server.new_task_queue = [most = options.max_connections] { return new Connections(most); };
   server.set_read_timeout(absl::ToChronoSeconds(options.read_timeout));
   server.set_write_timeout(absl::ToChronoSeconds(options.write_timeout));
@@ -138,6 +141,7 @@ void Gateway::Impl::AddPages() {
   server.Post("/v1/explore", Answering(&Impl::Explore));
   server.Get("/v1/model", Answering(&Impl::Model));
   server.Get("/v1/models", Answering(&Impl::Models));
+  server.Get("/v1/live", Answering(&Impl::LivePanel));
   server.Post("/v1/completions", Answering(&Impl::Completions));
   server.Post("/v1/chat/completions", Answering(&Impl::ChatCompletions));
   server.Get("/openapi.json", [](const Request&, Response& reply) { AnswerJson(OpenApiDocument(), reply); });
@@ -233,6 +237,14 @@ absl::Status Gateway::Impl::Models(const Request&, const CallOptions& call, Resp
   const auto info = client.GetModelInfo(call);
   if (info.ok()) AnswerJson(ModelsBody(*info), reply);
   return info.status();
+}
+
+// The server is asked too: it knows who may see this.
+absl::Status Gateway::Impl::LivePanel(const Request&, const CallOptions& call, Response& reply) {
+  const auto info = client.GetModelInfo(call);
+  if (!info.ok()) return info.status();
+  AnswerJson(LiveBody(*info, live.Now()), reply);
+  return absl::OkStatus();
 }
 
 absl::Status Gateway::Impl::OpenAi(OpenAiForm form, const Request& http, const CallOptions& call, Response& reply) {

@@ -178,12 +178,28 @@ TEST_F(GatewayTest, SpeaksToClientsOfOpenAi) {
   EXPECT_EQ(json::parse(http_->Get("/v1/model")->body)["rewards"].size(), 2u);
 }
 
+TEST_F(GatewayTest, TheLivePanelSumsUpWhatOperatorsSee) {
+  ASSERT_NO_FATAL_FAILURE(StartBoth());
+  const json without = json::parse(http_->Get("/v1/live")->body);
+  EXPECT_EQ(without["parameter_version"]["sequence"], "0");
+  EXPECT_TRUE(without["metrics"].empty());
+  GatewayOptions options;
+  options.servers = server_->grpc_address();
+  options.metrics = absl::StrCat(server_->metrics_address(), ",127.0.0.1:1");  // The second is not there.
+  ASSERT_NO_FATAL_FAILURE(StartGateway(options));
+  ASSERT_TRUE(Post("/v1/summarize", kSummarize));
+  const json with = json::parse(http_->Get("/v1/live")->body);
+  EXPECT_EQ(with["metrics"]["generated_tokens_total"], 6);
+  EXPECT_TRUE(with["rewards"].empty());
+}
+
 TEST_F(GatewayTest, TokensGoThroughToTheServer) {
   const std::string file = model_.File("tokens");
   std::ofstream(file) << "infer reader-reader-reader\n";
   std::filesystem::permissions(file, std::filesystem::perms::owner_read);
   ASSERT_NO_FATAL_FAILURE(StartBoth({}, file));
   EXPECT_EQ(ErrorOf(Post("/v1/summarize", kSummarize), 401)["status"], "UNAUTHENTICATED");
+  ErrorOf(http_->Get("/v1/live"), 401);
   const auto right = Post("/v1/summarize", kSummarize, {{"Authorization", "Bearer reader-reader-reader"}});
   ASSERT_TRUE(right);
   EXPECT_EQ(right->status, 200) << right->body;
@@ -217,7 +233,7 @@ TEST_F(GatewayTest, ServesAPageThatLoadsNothingFromElsewhere) {
   ASSERT_TRUE(page);
   EXPECT_EQ(page->status, 200);
   EXPECT_THAT(page->get_header_value("Content-Security-Policy"), HasSubstr("default-src 'none'"));
-  for (const char* file : {"style.css", "app.js", "api.js", "steer.js", "front.js", "icon.svg"}) {
+  for (const char* file : {"style.css", "app.js", "api.js", "steer.js", "front.js", "live.js", "icon.svg"}) {
     const auto loaded = http_->Get(absl::StrCat("/", file));
     ASSERT_TRUE(loaded);
     EXPECT_EQ(loaded->status, 200) << file;
