@@ -196,7 +196,7 @@ test("a wrong token is told, the right one goes on", async () => {
 test("the live panel counts what the server does", () => open(async (page) => {
   await paste(page);
   await page.locator("#live").getByText(/[1-9][0-9.]* tokens\/s/).waitFor();
-  assert.match(await page.locator("#live").textContent(), /version 0\/0/);
+  assert.match(await page.locator("#live").textContent(), /Version0\/0/);
 }));
 
 test("while a trainer publishes, its rewards are drawn by version", async () => {

@@ -64,7 +64,7 @@ export function swapped() {
 }
 
 export async function publish(folder, server) {
-  const child = spawn(join(build, "client/trimtab"), ["publish", folder, "--server", server.grpc], { stdio: "inherit" });
+  const child = spawn(join(build, "client/trimtab"), ["publish", folder, "--server", server.grpc, "--holder", "web"], { stdio: "ignore" });
   const [code] = await once(child, "exit");
   if (code !== 0) throw new Error(`trimtab publish ${folder} ended with ${code}`);
 }

@@ -24,7 +24,7 @@ function rounded(weights) {
 function range(label, valueText) {
   const input = element("input", { type: "range", min: 0, max: PERCENT });
   const output = element("output");
-  const row = element("label", { className: "slider" }, element("span", { textContent: label }), output, input);
+  const row = element("label", { className: "slider" }, element("span", { textContent: label }), input, output);
   const show = (value) => {
     input.value = Math.round(value * PERCENT);
     output.textContent = valueText(value);
