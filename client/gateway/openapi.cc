@@ -146,6 +146,10 @@ ordered_json Paths() {
       Operation("model", "What is served", Content("application/json", Ref("GetModelInfoResponse")));
   paths["/v1/models"]["get"] =
       Operation("listModels", "The same, as OpenAI lists models", Content("application/json", {{"type", "object"}}));
+  ordered_json named = Operation("retrieveModel", "One of them", Content("application/json", {{"type", "object"}}));
+  named["parameters"] = ordered_json::parse(
+      R"([{"name": "model", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}}])");
+  paths["/v1/models/{model}"]["get"] = std::move(named);
   paths["/v1/live"]["get"] =
       Operation("live", "What the page's panel shows: version, throughput, cache, rewards of a trainer",
                 Content("application/json", Ref("Live")));

@@ -13,6 +13,9 @@ from openapi_spec_validator import validate
 EXAMPLES = os.environ.get("TRIMTAB_FUZZ_EXAMPLES", "100")  # Of requests for each operation.
 SEED = os.environ.get("TRIMTAB_FUZZ_SEED", "1")
 
+# What a schema cannot say (weights sum to 1, an article is not blank) is refused with a message that names the field.
+LEFT_OUT = "positive_data_acceptance"
+
 
 class OpenApiTest(unittest.TestCase):
     @classmethod
@@ -24,7 +27,7 @@ class OpenApiTest(unittest.TestCase):
             validate(json.load(reply))
 
     def test_requests_made_from_it_are_answered_as_it_says(self):
-        command = [sys.executable, "-m", "schemathesis.cli", "run", self.document, "--checks", "all", "--workers", "2",
+        command = [sys.executable, "-m", "schemathesis.cli", "run", self.document, "--checks", "all", "--exclude-checks", LEFT_OUT,
                    "--max-examples", EXAMPLES, "--seed", SEED, "--generation-database", "none", "--no-color"]
         ran = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(ran.stdout[-4000:])
