@@ -68,7 +68,10 @@ void AddInfo(CLI::App& app, Chosen* chosen) {
   CLI::App* command =
       app.add_subcommand("info", "Print what a server serves: model, rewards, presets, version, limits.");
   auto flags = std::make_shared<InfoFlags>();
-  command->add_option("--server", flags->server, kServerHelp)->type_name("HOST:PORT,...")->capture_default_str();
+  command->add_option("--server", flags->server, kServerHelp)
+      ->type_name("HOST:PORT,...")
+      ->envname(kServerEnv)
+      ->capture_default_str();
   command->add_option("--timeout", flags->timeout_seconds, "Of the call, tries included")
       ->type_name("SECONDS")
       ->capture_default_str()

@@ -50,7 +50,10 @@ void AddPrewarm(CLI::App& app, Chosen* chosen) {
   CLI::App* command = app.add_subcommand("prewarm", kHelp);
   auto flags = std::make_shared<PrewarmFlags>();
   flags->steering.AddTo(*command);
-  command->add_option("--server", flags->server, kServerHelp)->type_name("HOST:PORT,...")->capture_default_str();
+  command->add_option("--server", flags->server, kServerHelp)
+      ->type_name("HOST:PORT,...")
+      ->envname(kServerEnv)
+      ->capture_default_str();
   AddTokenFlag(*command, &flags->token_file);
   command->add_option("--timeout", flags->timeout_seconds, "Of the whole, tries included")
       ->type_name("SECONDS")

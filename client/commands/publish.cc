@@ -99,6 +99,7 @@ void AddPublish(CLI::App& app, Chosen* chosen) {
       ->add_option("--server", flags->servers,
                    "Of trimtabd; repeatable, and every address that a name resolves to is one server")
       ->type_name("HOST:PORT")
+      ->envname(kServerEnv)
       ->capture_default_str();
   command->add_option("--form", flags->form, "as-is, or bf16: float32 tensors are rounded")
       ->check(CLI::IsMember({"as-is", "bf16"}))

@@ -8,7 +8,11 @@
 namespace trimtab {
 
 void ServerFlags::AddTo(CLI::App& app, const std::string& timeout_help, const std::string& attempts_help) {
-  app.add_option("--server", server, kServerHelp)->type_name("HOST:PORT,...")->capture_default_str()->group("Server");
+  app.add_option("--server", server, kServerHelp)
+      ->type_name("HOST:PORT,...")
+      ->envname(kServerEnv)
+      ->capture_default_str()
+      ->group("Server");
   app.add_option("--timeout", timeout_seconds, timeout_help)
       ->type_name("SECONDS")
       ->capture_default_str()

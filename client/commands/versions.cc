@@ -59,7 +59,10 @@ absl::Status Activate(const VersionsFlags& flags) {
 }
 
 void AddServerFlags(CLI::App& command, VersionsFlags* flags) {
-  command.add_option("--server", flags->server, "Of trimtabd")->type_name("HOST:PORT")->capture_default_str();
+  command.add_option("--server", flags->server, "Of trimtabd")
+      ->type_name("HOST:PORT")
+      ->envname(kServerEnv)
+      ->capture_default_str();
   AddTokenFlag(command, &flags->token_file);
 }
 

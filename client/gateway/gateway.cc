@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/random/random.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -17,6 +19,7 @@
 #include "client/gateway/connections.h"
 #include "client/gateway/http.h"
 #include "client/gateway/json.h"
+#include "client/gateway/live.h"
 #include "client/gateway/openai.h"
 #include "client/gateway/openapi.h"
 #include "client/gateway/web_files.h"
@@ -53,14 +56,26 @@ absl::Status CheckIsJson(const Request& request) {
   return absl::InvalidArgumentError("Content-Type is not application/json; send a JSON body with that type");
 }
 
+std::string HttpErrorBody(int status, const std::string& message) {
+  const nlohmann::ordered_json error = {{"code", status}, {"message", message}};
+  return nlohmann::ordered_json{{"error", error}}.dump();
+}
+
+// Of a path under /v1; empty for one that does not exist.
+absl::string_view AllowedMethods(absl::string_view path) {
+  constexpr absl::string_view kPosted[] = {"/v1/summarize", "/v1/explore", "/v1/completions", "/v1/chat/completions"};
+  constexpr absl::string_view kGotten[] = {"/v1/model", "/v1/models", "/v1/live"};
+  if (absl::c_linear_search(kPosted, path)) return "POST";
+  return absl::c_linear_search(kGotten, path) || absl::StartsWith(path, "/v1/models/") ? "GET, HEAD" : "";
+}
+
 // What httplib refused by itself, as our errors look.
 void ExplainStatus(const Request&, Response& reply) {
   if (!reply.body.empty()) return;
   const char* reason = reply.status == 404   ? "there is no such page; /openapi.json lists all"
                        : reply.status == 413 ? "the body is larger than this gateway takes"
                                              : "the request is no HTTP that can be served";
-  const nlohmann::ordered_json error = {{"code", reply.status}, {"message", reason}};
-  AnswerJson(nlohmann::ordered_json{{"error", error}}.dump(), reply);
+  AnswerJson(HttpErrorBody(reply.status, reason), reply);
 }
 
 }  // namespace
@@ -78,11 +93,14 @@ struct Gateway::Impl {
   void AddPages();
   void AddWebFiles();
   void AddCors();
+  void RefuseOtherMethods();
 
   absl::Status Summarize(const Request& http, const CallOptions& call, Response& reply);
   absl::Status Explore(const Request& http, const CallOptions& call, Response& reply);
   absl::Status Model(const Request& http, const CallOptions& call, Response& reply);
   absl::Status Models(const Request& http, const CallOptions& call, Response& reply);
+  absl::Status NamedModel(const Request& http, const CallOptions& call, Response& reply);
+  absl::Status LivePanel(const Request& http, const CallOptions& call, Response& reply);
   absl::Status Completions(const Request& http, const CallOptions& call, Response& reply) {
     return OpenAi(OpenAiForm::kCompletion, http, call, reply);
   }
@@ -98,6 +116,7 @@ struct Gateway::Impl {
 
   const GatewayOptions options;
   const SummarizerClient client;
+  Live live;
   httplib::Server server;
   int listening = -1;  // The socket that was bound last.
   int port = -1;
@@ -105,7 +124,7 @@ struct Gateway::Impl {
 };
 
 Gateway::Impl::Impl(GatewayOptions given)
-    : options(std::move(given)), client(options.servers, {.timeout = options.timeout}) {
+    : options(std::move(given)), client(options.servers, {.timeout = options.timeout}), live(options.metrics) {
   server.new_task_queue = [most = options.max_connections] { return new Connections(most); };
   server.set_read_timeout(absl::ToChronoSeconds(options.read_timeout));
   server.set_write_timeout(absl::ToChronoSeconds(options.write_timeout));
@@ -121,6 +140,7 @@ Gateway::Impl::Impl(GatewayOptions given)
   AddPages();
   AddWebFiles();
   AddCors();
+  RefuseOtherMethods();
 }
 
 httplib::Server::Handler Gateway::Impl::Answering(Handler handler) {
@@ -138,6 +158,8 @@ void Gateway::Impl::AddPages() {
   server.Post("/v1/explore", Answering(&Impl::Explore));
   server.Get("/v1/model", Answering(&Impl::Model));
   server.Get("/v1/models", Answering(&Impl::Models));
+  server.Get("/v1/models/(.+)", Answering(&Impl::NamedModel));
+  server.Get("/v1/live", Answering(&Impl::LivePanel));
   server.Post("/v1/completions", Answering(&Impl::Completions));
   server.Post("/v1/chat/completions", Answering(&Impl::ChatCompletions));
   server.Get("/openapi.json", [](const Request&, Response& reply) { AnswerJson(OpenApiDocument(), reply); });
@@ -167,6 +189,21 @@ void Gateway::Impl::AddCors() {
     reply.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, traceparent");
     reply.set_header("Access-Control-Max-Age", "600");
     reply.status = 204;
+  });
+}
+
+// httplib has 404 and 400 for what is there, but not by this method.
+void Gateway::Impl::RefuseOtherMethods() {
+  server.set_pre_routing_handler([cors = !options.cors_origin.empty()](const Request& http, Response& reply) {
+    const absl::string_view allowed = AllowedMethods(http.path);
+    const bool asks_first = cors && http.method == "OPTIONS";
+    if (allowed.empty() || asks_first || absl::StrContains(allowed, http.method)) {
+      return httplib::Server::HandlerResponse::Unhandled;
+    }
+    reply.status = 405;
+    reply.set_header("Allow", std::string(allowed));
+    AnswerJson(HttpErrorBody(405, absl::StrCat("this path takes ", allowed)), reply);
+    return httplib::Server::HandlerResponse::Handled;
   });
 }
 
@@ -233,6 +270,25 @@ absl::Status Gateway::Impl::Models(const Request&, const CallOptions& call, Resp
   const auto info = client.GetModelInfo(call);
   if (info.ok()) AnswerJson(ModelsBody(*info), reply);
   return info.status();
+}
+
+absl::Status Gateway::Impl::NamedModel(const Request& http, const CallOptions& call, Response& reply) {
+  const auto info = client.GetModelInfo(call);
+  if (!info.ok()) return info.status();
+  const std::string name = http.matches[1];
+  if (name != info->name()) {
+    return absl::NotFoundError(absl::StrCat("model ", name, " is not served here; ", info->name(), " is"));
+  }
+  AnswerJson(ModelBody(*info), reply);
+  return absl::OkStatus();
+}
+
+// The server is asked too: it knows who may see this.
+absl::Status Gateway::Impl::LivePanel(const Request&, const CallOptions& call, Response& reply) {
+  const auto info = client.GetModelInfo(call);
+  if (!info.ok()) return info.status();
+  AnswerJson(LiveBody(*info, live.Now()), reply);
+  return absl::OkStatus();
 }
 
 absl::Status Gateway::Impl::OpenAi(OpenAiForm form, const Request& http, const CallOptions& call, Response& reply) {

@@ -33,6 +33,11 @@ void AddFlags(CLI::App& app, Flags* flags) {
   app.add_option("--server", options.servers, "trimtabd, as HOST:PORT; several with commas between them")
       ->envname("TRIMTAB_GATEWAY_SERVER")
       ->capture_default_str();
+  app.add_option(
+         "--metrics", options.metrics,
+         "HOST:PORT of --metrics-listen of the servers, and of a trainer's metrics, with commas between them: the "
+         "page shows throughput and rewards; empty: it does not")
+      ->envname("TRIMTAB_GATEWAY_METRICS");
   app.add_option("--timeout-seconds", flags->timeout, "Of one call to the server, its retries included")
       ->envname("TRIMTAB_GATEWAY_TIMEOUT_SECONDS")
       ->check(CLI::Range(0.1, 3600.0))

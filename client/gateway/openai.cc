@@ -133,6 +133,10 @@ void AddResult(const v1::SummarizeResponse& result, ordered_json* body) {
   (*body)["trimtab"] = std::move(ours);
 }
 
+ordered_json ModelOf(const v1::GetModelInfoResponse& info) {
+  return {{"id", info.name()}, {"object", "model"}, {"created", 0}, {"owned_by", "trimtab"}};
+}
+
 std::string Dump(const ordered_json& body) { return body.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
 
 }  // namespace
@@ -177,9 +181,10 @@ std::string LastChunkBody(const OpenAiAnswer& answer, const v1::SummarizeRespons
   return Dump(body);
 }
 
+std::string ModelBody(const v1::GetModelInfoResponse& info) { return Dump(ModelOf(info)); }
+
 std::string ModelsBody(const v1::GetModelInfoResponse& info) {
-  const ordered_json model = {{"id", info.name()}, {"object", "model"}, {"created", 0}, {"owned_by", "trimtab"}};
-  return Dump({{"object", "list"}, {"data", ordered_json::array({model})}});
+  return Dump({{"object", "list"}, {"data", ordered_json::array({ModelOf(info)})}});
 }
 
 }  // namespace trimtab

@@ -38,6 +38,7 @@ std::string ChunkBody(const OpenAiAnswer& answer, absl::string_view piece);
 std::string LastChunkBody(const OpenAiAnswer& answer, const v1::SummarizeResponse& result);
 
 // The reply to /v1/models: the one model.
+std::string ModelBody(const v1::GetModelInfoResponse& info);
 std::string ModelsBody(const v1::GetModelInfoResponse& info);
 
 }  // namespace trimtab

@@ -84,6 +84,18 @@ ordered_json ErrorSchema() {
       "details": {"type": "array", "items": {"type": "object"}, "description": "google.rpc messages."}}}}})");
 }
 
+ordered_json LiveSchema() {
+  ordered_json schema = ordered_json::parse(R"({"type": "object", "required": ["seconds", "metrics", "rewards"],
+    "additionalProperties": false, "properties": {
+      "seconds": {"type": "number", "description": "When, since the epoch."},
+      "metrics": {"type": "object", "additionalProperties": {"type": "number"},
+                  "description": "Sums over the servers' /metrics; empty without --metrics."},
+      "rewards": {"type": "object", "additionalProperties": {"type": "number"},
+                  "description": "Of the last step of a trainer, by objective."}}})");
+  schema["properties"]["parameter_version"] = Ref("ParameterVersion");
+  return schema;
+}
+
 ordered_json OpenAiSchema(const char* text_field, ordered_json text_schema) {
   ordered_json schema = ordered_json::parse(R"({"type": "object", "properties": {"model": {"type": "string"},
     "max_tokens": {"type": ["integer", "null"], "minimum": 1}, "temperature": {"type": ["number", "null"], "minimum": 0,
@@ -134,6 +146,13 @@ ordered_json Paths() {
       Operation("model", "What is served", Content("application/json", Ref("GetModelInfoResponse")));
   paths["/v1/models"]["get"] =
       Operation("listModels", "The same, as OpenAI lists models", Content("application/json", {{"type", "object"}}));
+  ordered_json named = Operation("retrieveModel", "One of them", Content("application/json", {{"type", "object"}}));
+  named["parameters"] = ordered_json::parse(
+      R"([{"name": "model", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}}])");
+  paths["/v1/models/{model}"]["get"] = std::move(named);
+  paths["/v1/live"]["get"] =
+      Operation("live", "What the page's panel shows: version, throughput, cache, rewards of a trainer",
+                Content("application/json", Ref("Live")));
   paths["/v1/completions"]["post"] =
       Posted(Operation("complete", "OpenAI's completions: the prompt is the article", openai), "Completion");
   paths["/v1/chat/completions"]["post"] = Posted(
@@ -151,6 +170,7 @@ std::string OpenApiDocument() {
     AddSchema(*message, &schemas);
   }
   schemas["Error"] = ErrorSchema();
+  schemas["Live"] = LiveSchema();
   schemas["Completion"] = OpenAiSchema("prompt", {{"type", {"string", "array"}}});
   schemas["ChatCompletion"] = OpenAiSchema("messages", {{"type", "array"}, {"items", {{"type", "object"}}}});
   ordered_json document;

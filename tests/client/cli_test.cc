@@ -137,6 +137,13 @@ TEST_F(CliOnlineTest, InfoPrintsWhatIsServed) {
   EXPECT_EQ(records[0]["max_input_tokens"], 512);
 }
 
+TEST_F(CliOnlineTest, TheServerMayComeFromTheEnvironment) {
+  for (const char* command : {"info", "versions"}) {
+    const ProcessResult result = RunProcess({"/usr/bin/env", "TRIMTAB_SERVER=" + address_, TRIMTAB, command});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+  }
+}
+
 TEST_F(CliOnlineTest, PrewarmsWeightingsSoThatTheirFirstRequestIsAHit) {
   const ProcessResult result = Trimtab({"prewarm", "--server", address_, "--weights", "1,0", "--weights", "0.5,0.5"});
   EXPECT_EQ(result.exit_code, 0) << result.err;

@@ -1,29 +1,39 @@
-// The gateway, as functions. Errors are Error with the server's message.
+// The gateway, as functions. Errors are Error with the server's message and, where there was an answer, its `status`.
 
 async function failure(reply) {
   const body = await reply.json().catch(() => ({}));
-  return new Error(body.error?.message ?? `The gateway answered ${reply.status}.`);
+  const error = new Error(body.error?.message ?? `The gateway answered ${reply.status}.`);
+  return Object.assign(error, { status: reply.status });
 }
 
 function headers(token) {
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
-export async function model(token) {
-  const reply = await fetch("v1/model", { headers: headers(token) });
+async function ask(path, options) {
+  const reply = await fetch(path, options).catch((error) => {
+    throw error.name === "AbortError" ? error : new Error("The gateway does not answer.");
+  });
   if (!reply.ok) throw await failure(reply);
-  return reply.json();
+  return reply;
+}
+
+export async function model(token) {
+  return (await ask("v1/model", { headers: headers(token) })).json();
+}
+
+export async function live(token) {
+  return (await ask("v1/live", { headers: headers(token) })).json();
 }
 
 // Calls onEvent(name, data) for each server-sent event. Ends with the stream; `signal` ends it early.
 async function events(path, request, { token, signal, onEvent }) {
-  const reply = await fetch(path, {
+  const reply = await ask(path, {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "text/event-stream", ...headers(token) },
     body: JSON.stringify(request),
     signal,
   });
-  if (!reply.ok) throw await failure(reply);
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -36,7 +46,7 @@ async function events(path, request, { token, signal, onEvent }) {
 function deliver(block, onEvent) {
   const field = (name) => block.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
   const data = JSON.parse(field("data"));
-  if (data.error) throw new Error(data.error.message);
+  if (data.error) throw Object.assign(new Error(data.error.message), { status: data.error.code });
   onEvent(field("event"), data);
 }
 

@@ -1,11 +1,18 @@
 // The page: what is asked of the gateway, and where answers go.
 import * as api from "./api.js";
 import { drawFront } from "./front.js";
+import { watch } from "./live.js";
 import { steering } from "./steer.js";
 
 const at = (id) => document.getElementById(id);
 const PAUSE_MS = 80; // Between two requests while a slider moves.
+const AGAIN_MS = 2000; // Until a server that was away is asked once more.
 const OPTIONS = { no_repeat_ngram_size: 2 };
+const EXAMPLE =
+  "Gale is a data logger for weather stations. It reads temperature, air pressure, humidity, wind and rainfall from " +
+  "stations on a serial or USB port and stores them in a small database. A daemon polls the station and fills gaps " +
+  "after a power failure from its memory. Graphs of a day, a month or a year can be drawn. It runs well on small " +
+  "boards without a screen.";
 
 let info = null;
 let weights = null;
@@ -28,9 +35,15 @@ function shareOf(alpha) {
 }
 
 function showAlpha() {
-  const text = alphaOf(at("alpha").value / 100).toFixed(3);
+  const text = `alpha ${alphaOf(at("alpha").value / 100).toFixed(3)}`;
   at("alpha-value").textContent = text;
-  at("alpha").setAttribute("aria-valuetext", `alpha ${text}`);
+  at("alpha").setAttribute("aria-valuetext", text);
+}
+
+const isAway = (error) => [undefined, 502, 503, 504].includes(error.status);
+
+function askForToken(error) {
+  if (error.status === 401) at("access").open = true;
 }
 
 function steer() {
@@ -73,9 +86,16 @@ async function summarize() {
       },
     });
   } catch (error) {
-    if (!mine.signal.aborted) at("error").textContent = error.message;
+    if (!mine.signal.aborted) complain(error, mine);
   }
   if (running === mine) at("summary").setAttribute("aria-busy", "false");
+}
+
+// A server that is away is asked again until it is back, unless something else is asked first.
+function complain(error, mine) {
+  askForToken(error);
+  at("error").textContent = isAway(error) ? `${error.message} Trying again …` : error.message;
+  if (isAway(error)) setTimeout(() => running === mine && summarize(), AGAIN_MS);
 }
 
 function soon() {
@@ -112,6 +132,8 @@ function choose(point) {
   showAlpha();
   running?.abort();
   show(point.result);
+  at("chosen").textContent = point.result.summary;
+  at("chosen-about").textContent = weightingText(point.result.weighting);
 }
 
 function gridOf() {
@@ -122,8 +144,11 @@ function gridOf() {
 async function explore() {
   const points = [];
   let front = { points: [], objectives: [] };
+  if (!at("article").value.trim()) {
+    at("explored").textContent = "There is no article yet.";
+    return;
+  }
   at("explore").disabled = true;
-  at("error").textContent = "";
   try {
     const text = { article: at("article").value, reference: at("reference").value };
     await api.explore({ ...text, grid: gridOf(), options: OPTIONS }, {
@@ -137,10 +162,12 @@ async function explore() {
     const best = front.points.length ? `, ${front.points.length} on the front` : "";
     at("explored").textContent = `${points.length} summaries${best}`;
   } catch (error) {
-    at("error").textContent = error.message;
-    at("explored").textContent = "";
+    at("explored").textContent = error.message;
   }
   if (points.length) {
+    at("found").hidden = false;
+    at("chosen").textContent = "Choose a point to read its summary.";
+    at("chosen-about").textContent = "";
     const { points: best, objectives } = front;
     drawFront(at("front"), { points, front: best, objectives, names: names(), chosen: choose });
   }
@@ -165,13 +192,12 @@ async function start() {
   try {
     info = await api.model(token());
   } catch (error) {
+    askForToken(error);
     at("model").textContent = `${error.message} Trying again …`;
-    setTimeout(start, 2000);
+    setTimeout(start, AGAIN_MS);
     return;
   }
-  const { epoch, sequence } = info.parameter_version;
-  at("model").textContent =
-    `${info.name} (${info.variant}, ${info.precision}) · version ${epoch}/${sequence} · trimtabd ${info.server_version}`;
+  at("model").textContent = `${info.name} (${info.variant}, ${info.precision}) · trimtabd ${info.server_version}`;
   weights = steering(at("weights"), names(), soon);
   at("alpha-row").hidden = info.rewards.length === 0 || info.mixing === "fixed";
   at("alpha").value = Math.round(100 * shareOf(info.default_alpha));
@@ -186,7 +212,12 @@ at("alpha").addEventListener("input", () => {
   soon();
 });
 at("article").addEventListener("input", soon);
+at("example").addEventListener("click", () => {
+  at("article").value = EXAMPLE;
+  soon();
+});
 at("token").addEventListener("change", soon);
 at("pin").addEventListener("click", pin);
 at("explore").addEventListener("click", explore);
 start();
+watch({ facts: at("facts"), curves: at("curves") }, token);

@@ -1,15 +1,10 @@
 // The points of an exploration as a picture: the front in colour, every point to be chosen by pointer or keyboard.
 
+import { drawing } from "./svg.js";
+
 const MOST_WIDTH = 600;
 const HEIGHT = 360;
 const MARGIN = 44;
-
-function drawing(name, attributes, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
-}
 
 function words(point) {
   return point.result.summary.split(/\s+/).filter(Boolean).length;
@@ -29,6 +24,15 @@ function scale(values, low, high) {
   const least = Math.min(...values);
   const span = Math.max(...values) - least || 1;
   return (value) => low + ((value - least) / span) * (high - low);
+}
+
+// The least and the largest value of an axis, at their places.
+function ends(values, place) {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return (least < most ? [least, most] : [least]).map((value) => {
+    const text = Number.isInteger(value) ? String(value) : value.toFixed(1);
+    return drawing("text", { ...place(value), class: "tick" }, text);
+  });
 }
 
 function describe(point, axes, best) {
@@ -66,10 +70,12 @@ export function drawFront(container, { points, front, objectives, names, chosen 
     "aria-label": `${points.length} weightings: ${axes[1].label} against ${axes[0].label}`,
   });
   svg.append(
-    drawing("line", { x1: MARGIN / 2, x2: width, y1: HEIGHT - MARGIN / 2, y2: HEIGHT - MARGIN / 2, class: "axis" }),
-    drawing("line", { x1: MARGIN / 2, x2: MARGIN / 2, y1: 0, y2: HEIGHT - MARGIN / 2, class: "axis" }),
-    drawing("text", { x: width - 4, y: HEIGHT - 4, "text-anchor": "end" }, `${axes[0].label} →`),
+    drawing("line", { x1: MARGIN - 12, x2: width, y1: HEIGHT - MARGIN / 2, y2: HEIGHT - MARGIN / 2, class: "axis" }),
+    drawing("line", { x1: MARGIN - 12, x2: MARGIN - 12, y1: 20, y2: HEIGHT - MARGIN / 2, class: "axis" }),
+    drawing("text", { x: width / 2, y: HEIGHT - 4, "text-anchor": "middle" }, `${axes[0].label} →`),
     drawing("text", { x: 4, y: 14 }, `↑ ${axes[1].label}`),
+    ...ends(points.map(axes[0].of), (value) => ({ x: x(value), y: HEIGHT - 4, "text-anchor": "middle" })),
+    ...ends(points.map(axes[1].of), (value) => ({ x: MARGIN - 16, y: y(value) + 4, "text-anchor": "end" })),
     drawing("polyline", { points: sorted.filter(isBest).map((point) => place(point).join()).join(" ") }),
   );
   const circles = sorted.map((point, index) => {

@@ -1,5 +1,7 @@
 // Controls of the reward weights: one slider for two rewards, a triangle and a slider each for three, sliders for more.
 
+import { drawing } from "./svg.js";
+
 const PERCENT = 100;
 const CORNERS = [[150, 20], [20, 245], [280, 245]];
 
@@ -7,12 +9,6 @@ function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   Object.assign(made, attributes);
   made.append(...children);
-  return made;
-}
-
-function drawing(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }
 
@@ -86,9 +82,8 @@ function triangle(names, changed) {
   svg.append(drawing("path", { d: `M${CORNERS.map((corner) => corner.join(" ")).join("L")}Z` }));
   names.forEach((name, index) => {
     const [x, y] = CORNERS[index];
-    const text = drawing("text", { x, y: index ? y + 18 : y - 6, "text-anchor": ["middle", "start", "end"][index] });
-    text.textContent = name;
-    svg.append(text);
+    const place = { x, y: index ? y + 22 : y - 8, "text-anchor": ["middle", "start", "end"][index] };
+    svg.append(drawing("text", place, name));
   });
   svg.append(dot);
   const steer = (event) => {
@@ -96,6 +91,7 @@ function triangle(names, changed) {
     changed(weightsAt(place.x, place.y));
   };
   svg.addEventListener("pointerdown", (event) => {
+    event.preventDefault(); // Or the browser selects text on the way.
     svg.setPointerCapture(event.pointerId);
     steer(event);
   });
