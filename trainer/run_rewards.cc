@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/rewards/grounding.h"
 #include "model/rewards/length_scorer.h"
 #include "model/rewards/mapped_rewards.h"
 #include "model/rewards/rouge_scorer.h"
@@ -76,6 +77,7 @@ std::vector<std::unique_ptr<RewardScorer>> BuiltInScorers() {
   std::vector<std::unique_ptr<RewardScorer>> scorers;
   scorers.push_back(std::make_unique<RougeScorer>());
   scorers.push_back(std::make_unique<LengthScorer>());
+  scorers.push_back(std::make_unique<GroundingScorer>());
   return scorers;
 }
 

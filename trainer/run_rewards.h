@@ -38,7 +38,7 @@ class RunRewards {
   ClpConfig clp_;                                       // With the rules in it.
 };
 
-// Those that need no model: ROUGE-Lsum and the length.
+// Those that need no model: ROUGE-Lsum, the length and grounding.
 std::vector<std::unique_ptr<RewardScorer>> BuiltInScorers();
 
 }  // namespace trimtab

@@ -40,6 +40,8 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no cell after so many")
     parser.add_argument("--trainer", default=str(ROOT / "build/release/trainer/trimtab-trainer"))
+    parser.add_argument("--publish", metavar="HOST:PORT", help="a trimtabd on the task's reference-*/latest, to stream runs into")
+    parser.add_argument("--publish-every", type=int, default=20, help="steps")
     parser.add_argument("--quick", action="store_true", help="the machinery alone: minutes, and results that say nothing")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -71,6 +73,8 @@ class Bench:
             "max_input_tokens": chosen.max_input_tokens, "max_new_tokens": chosen.max_new_tokens,
             "threads": chosen.threads, "checkpoint_every": 100, "keep_checkpoints": 1,
         }
+        if chosen.publish:
+            settings["publish"] = {"servers": [chosen.publish], "every": chosen.publish_every, "form": "float32"}
         path = self.work / f"{name}.json"
         path.write_text(json.dumps(systems.configuration(system, systems.TASKS[task], ranges, settings), indent=2))
         return path, self.work / name

@@ -11,12 +11,15 @@ SYSTEMS = {
 }
 
 # Reward name -> the score it comes from. Ranges are measured on the reference model.
-SCORES = {"rouge": "rouge_lsum", "nli": "nli", "quality": "quality", "brevity": "brevity"}
+SCORES = {"rouge": "rouge_lsum", "nli": "nli", "quality": "quality", "brevity": "brevity",
+          "grounding": "grounding"}
 
 TASKS = {
     "rouge_nli": ("rouge", "nli"),
     "nli_quality": ("nli", "quality"),
-    "rouge_brevity": ("rouge", "brevity"),  # Needs no reward model.
+    "rouge_brevity": ("rouge", "brevity"),      # These two need no reward model.
+    "rouge_grounding": ("rouge", "grounding"),
+    "grounding_quality": ("grounding", "quality"),
     "three": ("rouge", "nli", "quality"),
 }
 
