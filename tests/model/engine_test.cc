@@ -159,6 +159,11 @@ TEST_P(EnginePrecisionTest, DraftsChangeTheNumberOfStepsAndNoBit) {
 }
 
 TEST_F(EngineTest, AnArrivingArticleIsEncodedInHalvesOfLayersWhileOthersDecode) {
+  Restart({.max_rows = 16,
+           .max_input_tokens = 64,
+           .max_new_tokens = 24,
+           .max_encode_tokens = 100,
+           .max_stall = 0.0});  // How long a step took does not matter then.
   ASSERT_OK(engine_->Admit(Request(1, 0, 10)));
   std::vector<EngineEvent> events;
   const int stages = 2 * parameters_->config().encoder_layers + parameters_->config().decoder_layers;
