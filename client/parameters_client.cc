@@ -15,12 +15,12 @@ namespace {
 constexpr size_t kChunkBytes = 1 << 20;
 constexpr int kMaxReceiveBytes = 16 << 20;  // A manifest names up to 65,536 tensors.
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) {
+std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint, const TlsOptions& tls) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);        // A half-open connection shows within a lease.
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);  // A server that was away is found soon.
-  return grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
+  return NewChannel(endpoint, tls, arguments);
 }
 
 bool MayTryAgain(const grpc::Status& status) {
@@ -41,7 +41,7 @@ bool MayTryAgain(const grpc::Status& status) {
 }  // namespace
 
 ParametersClient::ParametersClient(const std::string& endpoint, const ParametersClientOptions& options)
-    : options_(options), stub_(v1::Parameters::NewStub(Connect(endpoint))) {}
+    : options_(options), stub_(v1::Parameters::NewStub(Connect(endpoint, options.tls))) {}
 
 void ParametersClient::Prepare(grpc::ClientContext& context, absl::Time deadline) const {
   context.set_deadline(absl::ToChronoTime(deadline));
@@ -52,7 +52,7 @@ absl::StatusOr<v1::ListVersionsResponse> ParametersClient::ListVersions() const 
   grpc::ClientContext context;
   Prepare(context, absl::Now() + options_.call_timeout);
   v1::ListVersionsResponse response;
-  RETURN_IF_ERROR(FromGrpc(stub_->ListVersions(&context, {}, &response)));
+  RETURN_IF_ERROR(Told(stub_->ListVersions(&context, {}, &response)));
   return response;
 }
 
@@ -60,7 +60,7 @@ absl::StatusOr<v1::ActivateResponse> ParametersClient::Activate(const v1::Activa
   grpc::ClientContext context;
   Prepare(context, absl::Now() + options_.call_timeout);
   v1::ActivateResponse response;
-  RETURN_IF_ERROR(FromGrpc(stub_->Activate(&context, request, &response)));
+  RETURN_IF_ERROR(Told(stub_->Activate(&context, request, &response)));
   return response;
 }
 
@@ -100,7 +100,7 @@ absl::StatusOr<PushResult> ParametersClient::PushUntilDone(const v1::Begin& begi
     const grpc::Status status = PushOnce(begin, send, deadline, &result);
     if (status.ok()) return result;
     if (!MayTryAgain(status) || result.attempts >= options_.max_attempts || absl::Now() + backoff >= deadline) {
-      return FromGrpc(status);
+      return Told(status);
     }
     absl::SleepFor(std::max(backoff, RetryDelayOf(status).value_or(backoff)));
     backoff *= 2;

@@ -9,7 +9,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/channel.h"
 #include "client/publication.h"
+#include "client/rich_status.h"
 #include "grpcpp/grpcpp.h"
 #include "trimtab/v1/parameters.grpc.pb.h"
 
@@ -21,6 +23,7 @@ struct ParametersClientOptions {
   absl::Duration push_timeout = absl::Minutes(30);  // Of one version, all attempts included.
   int max_attempts = 8;                             // Of one version.
   absl::Duration initial_backoff = absl::Milliseconds(200);
+  TlsOptions tls = {};  // Its files are read once.
 };
 
 // What became of a version on one server.
@@ -54,6 +57,7 @@ class ParametersClient {
   // Writes the chunks of a stream that has begun. False: the stream broke; its end tells why.
   using SendChunks = std::function<bool(Stream& stream, const v1::Begun& begun, int64_t* bytes_sent)>;
 
+  absl::Status Told(const grpc::Status& status) const { return ExplainTls(FromGrpc(status), options_.tls); }
   void Prepare(grpc::ClientContext& context, absl::Time deadline) const;
   grpc::Status PushOnce(const v1::Begin& begin, const SendChunks& send, absl::Time deadline, PushResult* result) const;
   absl::StatusOr<PushResult> PushUntilDone(const v1::Begin& begin, const SendChunks& send) const;

@@ -30,6 +30,13 @@ PublisherOptions WithHolder(PublisherOptions options) {
   return options;
 }
 
+ParametersClientOptions ClientFor(const std::string& endpoint, const PublisherOptions& options) {
+  ParametersClientOptions client = options.client;
+  const auto host = options.hosts.find(endpoint);
+  if (host != options.hosts.end()) client.tls = TlsTo(host->second, client.tls);
+  return client;
+}
+
 }  // namespace
 
 bool PublishReport::all_ok() const {
@@ -39,7 +46,7 @@ bool PublishReport::all_ok() const {
 Publisher::Publisher(const std::vector<std::string>& endpoints, PublisherOptions options)
     : options_(WithHolder(std::move(options))) {
   for (const std::string& endpoint : endpoints) {
-    replicas_.push_back({endpoint, std::make_unique<ParametersClient>(endpoint, options_.client)});
+    replicas_.push_back({endpoint, std::make_unique<ParametersClient>(endpoint, ClientFor(endpoint, options_))});
   }
 }
 

@@ -2,6 +2,7 @@
 #define TRIMTAB_CLIENT_PUBLISHER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct PublishReport {
 struct PublisherOptions {
   std::string holder;  // Of the lease: 1 to 64 characters of [A-Za-z0-9._-]; empty: host, process and a random number.
   ParametersClientOptions client;
+  // With TLS: what the certificate of each endpoint must name, unless client.tls says it for all. Others: its address.
+  std::map<std::string, std::string> hosts = {};
 };
 
 // Publishes version after version to several servers under one lease. Each server gets what it lacks: a delta where it

@@ -32,12 +32,12 @@ struct Stubs {
   std::unique_ptr<v1::Admin::Stub> admin;
 };
 
-std::shared_ptr<const Stubs> Connect(const std::string& server) {
+std::shared_ptr<const Stubs> Connect(const std::string& server, const TlsOptions& tls) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // Else a new one would be the old one.
-  const auto channel = grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+  const auto channel = NewChannel(server, tls, arguments);
   return std::make_shared<const Stubs>(Stubs{v1::Summarizer::NewStub(channel), v1::Admin::NewStub(channel)});
 }
 
@@ -102,7 +102,7 @@ struct SummarizerClient::Impl {
 
 std::shared_ptr<const Stubs> SummarizerClient::Impl::StubsOf(size_t server) {
   absl::MutexLock lock(&mutex);
-  if (stubs[server] == nullptr) stubs[server] = Connect(servers[server]);
+  if (stubs[server] == nullptr) stubs[server] = Connect(servers[server], options.tls);
   return stubs[server];
 }
 
@@ -131,11 +131,12 @@ absl::Status SummarizerClient::Impl::Retry(const CallOptions& call, absl::string
     const std::optional<absl::Duration> least = LeastWait(last.status);
     const bool unavailable = last.status.error_code() == grpc::StatusCode::UNAVAILABLE;
     if (unavailable) Failed(server, connection);
-    if (!last.may_retry || !least.has_value() || tried >= max_attempts) return FromGrpc(last.status);
+    if (!last.may_retry || !least.has_value() || tried >= max_attempts)
+      return ExplainTls(FromGrpc(last.status), options.tls);
     const Routing::Choice next = routing.Choose(order, absl::Now());
     if (unavailable && next.ready && next.server != server) continue;
     const absl::Duration wait = std::max(*least, backoff * absl::Uniform(random, 0.5, 1.0));
-    if (absl::Now() + wait >= deadline) return FromGrpc(last.status);
+    if (absl::Now() + wait >= deadline) return ExplainTls(FromGrpc(last.status), options.tls);
     absl::SleepFor(wait);
     backoff = std::min(2 * backoff, options.max_backoff);
   }

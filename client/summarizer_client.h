@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/channel.h"
 #include "grpcpp/grpcpp.h"
 #include "trimtab/v1/admin.pb.h"
 #include "trimtab/v1/summarizer.pb.h"
@@ -29,6 +30,7 @@ struct ClientOptions {
   // For how long a server that was UNAVAILABLE is passed over, as long as there is another.
   absl::Duration failed_server_pause = absl::Seconds(1);
   std::string token = "";  // Bearer token of role infer; empty: none.
+  TlsOptions tls = {};     // Its files are read again for each new connection after a failure.
 };
 
 // What one call does otherwise than the client: for who passes on the calls of others.
@@ -49,7 +51,7 @@ struct CallOptions {
 // they are.
 class SummarizerClient {
  public:
-  // `servers` is HOST:PORT, or several with commas between them, without TLS. Connects with the first call.
+  // `servers` is HOST:PORT, or several with commas between them. Connects with the first call.
   explicit SummarizerClient(absl::string_view servers, const ClientOptions& options = {});
   ~SummarizerClient();
 

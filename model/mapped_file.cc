@@ -54,6 +54,30 @@ absl::StatusOr<std::string> ReadSmallFile(const std::string& path, size_t max_by
   return std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
 }
 
+absl::StatusOr<std::string> ReadNamedFile(const std::string& path, size_t max_bytes) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return Failed(path, "cannot be opened");
+  const absl::Cleanup close_fd = [fd] { close(fd); };
+  struct stat info;
+  if (fstat(fd, &info) != 0) return Failed(path, "cannot be examined");
+  if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file"));
+  std::string text(max_bytes + 1, '\0');
+  size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t got = read(fd, text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Failed(path, "cannot be read");
+    if (got == 0) break;
+    size += static_cast<size_t>(got);
+  }
+  if (size == 0) return absl::InvalidArgumentError(absl::StrCat(path, " is empty"));
+  if (size > max_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " has more than ", max_bytes, " bytes, which is the most"));
+  }
+  text.resize(size);
+  return text;
+}
+
 absl::Status WriteFileAtomically(const std::string& path, std::span<const std::byte> bytes) {
   const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

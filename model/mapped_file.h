@@ -31,6 +31,10 @@ class MappedFile {
 // The whole of a small text file, with the same checks. InvalidArgument when it has more than `max_bytes`.
 absl::StatusOr<std::string> ReadSmallFile(const std::string& path, size_t max_bytes);
 
+// The same of a file that an operator named, which may change meanwhile: read, not mapped, and symbolic links are
+// followed, since Kubernetes mounts what is in secrets behind them.
+absl::StatusOr<std::string> ReadNamedFile(const std::string& path, size_t max_bytes);
+
 // Writes through a temporary file beside `path`, fsync and rename: `path` is the old file or the whole new one.
 absl::Status WriteFileAtomically(const std::string& path, std::span<const std::byte> bytes);
 

@@ -141,7 +141,14 @@ Metrics::Metrics(Registry& r)
                                           RequestBuckets())),
       params_damaged(OneCounter(r, "params_damaged_total", "Files of versions that could not be used at start.")),
       params_staged_bytes(OneGauge(r, "params_staged_bytes", "Memory of parameters on their way in.")),
-      build_info(Gauges(r, "build_info", "1, labelled with what was built.")) {}
+      build_info(Gauges(r, "build_info", "1, labelled with what was built.")),
+      tls_expiry(
+          OneGauge(r, "tls_certificate_expiry_timestamp_seconds",
+                   "When the certificate that new connections get ends to be valid, since the Unix epoch; 0: no TLS.")),
+      tls_reloads(Counters(r, "tls_reloads_total",
+                           "Changes of the files of TLS by what became of them: taken, or refused and logged.")),
+      tls_taken(tls_reloads.Add({{"result", "taken"}})),
+      tls_refused(tls_reloads.Add({{"result", "refused"}})) {}
 
 void Metrics::CountRequest(absl::string_view method, absl::string_view code, double seconds) {
   requests.Add({{"method", std::string(method)}, {"code", std::string(code)}}).Increment();

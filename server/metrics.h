@@ -93,6 +93,12 @@ struct Metrics {
   prometheus::Gauge& params_staged_bytes;                   // params_staged_bytes
   prometheus::Family<prometheus::Gauge>& build_info;        // build_info{version,commit}
 
+  // TLS.
+  prometheus::Gauge& tls_expiry;                         // tls_certificate_expiry_timestamp_seconds
+  prometheus::Family<prometheus::Counter>& tls_reloads;  // tls_reloads_total{result}
+  prometheus::Counter& tls_taken;
+  prometheus::Counter& tls_refused;
+
  private:
   Mutex mutex_;
   prometheus::Gauge* current_params_ ABSL_GUARDED_BY(mutex_) = nullptr;

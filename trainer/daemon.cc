@@ -115,10 +115,11 @@ class Daemon {
 
   absl::Status StartPublishing() {
     PublishingOptions options;
-    for (const std::string& server : config_.servers) {
-      ASSIGN_OR_RETURN(const std::vector<std::string> found, ResolveEndpoints(server));
-      options.servers.insert(options.servers.end(), found.begin(), found.end());
-    }
+    RETURN_IF_ERROR(CheckTls(config_.tls));
+    ASSIGN_OR_RETURN(Endpoints endpoints, ResolveAll(config_.servers));
+    options.servers = std::move(endpoints.addresses);
+    options.publisher.hosts = std::move(endpoints.hosts);
+    options.publisher.client.tls = config_.tls;
     options.bf16 = config_.publish_bf16;
     ASSIGN_OR_RETURN(options.publisher.client.token, ReadToken(config_.token_file));
     options.on_attempt = [this](absl::Duration took, const absl::Status& ended, const PublishingStatus& now) {

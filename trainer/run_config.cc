@@ -107,7 +107,13 @@ absl::Status ReadPublish(const JsonFields& fields, RunConfig* config) {
   RETURN_IF_ERROR(fields.OptionalString("form", &form));
   if (form != "bf16" && form != "float32") return fields.Fault("form", form, "bf16 or float32");
   config->publish_bf16 = form == "bf16";
-  return fields.OptionalString("token_file", &config->token_file);
+  RETURN_IF_ERROR(fields.OptionalString("token_file", &config->token_file));
+  TlsOptions& tls = config->tls;
+  RETURN_IF_ERROR(fields.OptionalBool("tls", &tls.enabled));
+  RETURN_IF_ERROR(fields.OptionalString("tls_ca", &tls.ca));
+  RETURN_IF_ERROR(fields.OptionalString("tls_certificate", &tls.certificate));
+  RETURN_IF_ERROR(fields.OptionalString("tls_key", &tls.key));
+  return fields.OptionalString("tls_server_name", &tls.server_name);
 }
 
 }  // namespace
@@ -151,8 +157,10 @@ absl::StatusOr<RunConfig> ParseRunConfig(absl::string_view text) {
   RETURN_IF_ERROR(Section(fields, "sampling", {"dirichlet", "w", "vertices", "alpha"},
                           [&](const JsonFields& inner) { return ReadSampling(inner, &config.sampling); }));
   RETURN_IF_ERROR(ReadLearning(fields, &config));
-  RETURN_IF_ERROR(Section(fields, "publish", {"servers", "every", "form", "token_file"},
-                          [&](const JsonFields& inner) { return ReadPublish(inner, &config); }));
+  RETURN_IF_ERROR(Section(
+      fields, "publish",
+      {"servers", "every", "form", "token_file", "tls", "tls_ca", "tls_certificate", "tls_key", "tls_server_name"},
+      [&](const JsonFields& inner) { return ReadPublish(inner, &config); }));
   RETURN_IF_ERROR(fields.OptionalString("control", &config.control_listen));
   RETURN_IF_ERROR(fields.OptionalString("metrics", &config.metrics_listen));
   return config;

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "client/channel.h"
 #include "trainer/run_rewards.h"
 #include "trainer/weighting_sampler.h"
 
@@ -52,6 +53,7 @@ struct RunConfig {
   int32_t publish_every = 100;       // Steps.
   bool publish_bf16 = true;          // Else float32.
   std::string token_file;            // Of the publisher's bearer token.
+  TlsOptions tls;                    // To those servers.
 
   std::string control_listen;  // HOST:PORT of trimtab.v1.Trainer; empty: none.
   std::string metrics_listen;  // HOST:PORT of /metrics; empty: none.

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/commands/command.h"
+#include "client/commands/tls_flags.h"
 #include "client/commands/token_flag.h"
 #include "client/summarizer_client.h"
 #include "google/protobuf/util/json_util.h"
@@ -18,6 +19,7 @@ struct InfoFlags {
   double timeout_seconds = 10;
   bool json = false;
   std::string token_file;
+  TlsOptions tls;
 };
 
 absl::StatusOr<std::string> AsJson(const v1::GetModelInfoResponse& info) {
@@ -52,7 +54,9 @@ std::string AsText(const v1::GetModelInfoResponse& info) {
 
 absl::Status Run(const InfoFlags& flags) {
   ASSIGN_OR_RETURN(const std::string token, ReadToken(flags.token_file));
-  const SummarizerClient client(flags.server, {.timeout = absl::Seconds(flags.timeout_seconds), .token = token});
+  RETURN_IF_ERROR(CheckTls(flags.tls));
+  const SummarizerClient client(flags.server,
+                                {.timeout = absl::Seconds(flags.timeout_seconds), .token = token, .tls = flags.tls});
   ASSIGN_OR_RETURN(const v1::GetModelInfoResponse info, client.GetModelInfo());
   std::string text = AsText(info);
   if (flags.json) {
@@ -77,6 +81,7 @@ void AddInfo(CLI::App& app, Chosen* chosen) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   AddTokenFlag(*command, &flags->token_file);
+  AddTlsFlags(*command, &flags->tls);
   command->add_flag("--json", flags->json, "Print one line of JSON, named as in the contract");
   command->callback([flags, chosen] { *chosen = [flags] { return Run(*flags); }; });
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "client/commands/command.h"
 #include "client/commands/steering_flags.h"
+#include "client/commands/tls_flags.h"
 #include "client/commands/token_flag.h"
 #include "client/summarizer_client.h"
 #include "model/status_macros.h"
@@ -25,6 +26,7 @@ constexpr char kHelp[] =
 struct PrewarmFlags {
   std::string server = kDefaultServer;
   std::string token_file;
+  TlsOptions tls;
   double timeout_seconds = 600;
   SteeringFlags steering;
 };
@@ -32,7 +34,9 @@ struct PrewarmFlags {
 absl::Status Run(const PrewarmFlags& flags) {
   ASSIGN_OR_RETURN(const std::vector<v1::Steering> steerings, flags.steering.Parse());
   ASSIGN_OR_RETURN(const std::string token, ReadToken(flags.token_file));
-  const SummarizerClient client(flags.server, {.timeout = absl::Seconds(flags.timeout_seconds), .token = token});
+  RETURN_IF_ERROR(CheckTls(flags.tls));
+  const SummarizerClient client(flags.server,
+                                {.timeout = absl::Seconds(flags.timeout_seconds), .token = token, .tls = flags.tls});
   ASSIGN_OR_RETURN(const v1::PrewarmResponse reply, client.Prewarm(steerings));
   std::vector<std::string> left_out;
   for (int i = 0; i < reply.results_size(); ++i) {
@@ -55,6 +59,7 @@ void AddPrewarm(CLI::App& app, Chosen* chosen) {
       ->envname(kServerEnv)
       ->capture_default_str();
   AddTokenFlag(*command, &flags->token_file);
+  AddTlsFlags(*command, &flags->tls);
   command->add_option("--timeout", flags->timeout_seconds, "Of the whole, tries included")
       ->type_name("SECONDS")
       ->capture_default_str()

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/commands/tls_flags.h"
 #include "client/commands/token_flag.h"
 #include "client/endpoints.h"
 #include "client/publisher.h"
@@ -23,16 +24,8 @@ struct PublishFlags {
   std::string peer;
   std::string holder;
   std::string token_file;
+  TlsOptions tls;
 };
-
-absl::StatusOr<std::vector<std::string>> Endpoints(const std::vector<std::string>& servers) {
-  std::vector<std::string> endpoints;
-  for (const std::string& server : servers) {
-    ASSIGN_OR_RETURN(const std::vector<std::string> found, ResolveEndpoints(server));
-    endpoints.insert(endpoints.end(), found.begin(), found.end());
-  }
-  return endpoints;
-}
 
 absl::StatusOr<Checkpoint> OpenAs(const std::string& directory, const std::string& form) {
   ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(directory));
@@ -67,11 +60,12 @@ absl::Status PublishFolder(const PublishFlags& flags, const std::vector<std::str
   return absl::UnavailableError("not every server took the version; publish again, or send it with --from later");
 }
 
-absl::Status CatchUp(const PublishFlags& flags, const std::vector<std::string>& endpoints,
-                     const ParametersClientOptions& options) {
+absl::Status CatchUp(const PublishFlags& flags, const Endpoints& endpoints, const ParametersClientOptions& options) {
   const ParametersClient peer(flags.peer, options);
-  for (const std::string& endpoint : endpoints) {
-    const ParametersClient server(endpoint, options);
+  for (const std::string& endpoint : endpoints.addresses) {
+    ParametersClientOptions to = options;
+    to.tls = TlsTo(endpoints.hosts.at(endpoint), options.tls);
+    const ParametersClient server(endpoint, to);
     ASSIGN_OR_RETURN(PushResult result, server.CatchUp(peer, ""));
     std::cout << Line({.endpoint = endpoint, .status = absl::OkStatus(), .result = result, .whole = true});
   }
@@ -82,10 +76,14 @@ absl::Status Run(const PublishFlags& flags) {
   if (flags.directory.empty() == flags.peer.empty()) {
     return absl::InvalidArgumentError("name either a folder to publish or a server with --from");
   }
+  RETURN_IF_ERROR(CheckTls(flags.tls));
   PublisherOptions options{.holder = flags.holder, .client = {}};
+  options.client.tls = flags.tls;
   ASSIGN_OR_RETURN(options.client.token, ReadToken(flags.token_file));
-  ASSIGN_OR_RETURN(const std::vector<std::string> endpoints, Endpoints(flags.servers));
-  return flags.peer.empty() ? PublishFolder(flags, endpoints, options) : CatchUp(flags, endpoints, options.client);
+  ASSIGN_OR_RETURN(const Endpoints endpoints, ResolveAll(flags.servers));
+  options.hosts = endpoints.hosts;
+  return flags.peer.empty() ? PublishFolder(flags, endpoints.addresses, options)
+                            : CatchUp(flags, endpoints, options.client);
 }
 
 }  // namespace
@@ -113,6 +111,7 @@ void AddPublish(CLI::App& app, Chosen* chosen) {
   command->add_option("--holder", flags->holder, "Name under which the lease is taken; default: one of its own")
       ->type_name("NAME");
   AddTokenFlag(*command, &flags->token_file);
+  AddTlsFlags(*command, &flags->tls);
   command->callback([flags, chosen] { *chosen = [flags] { return Run(*flags); }; });
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/commands/tls_flags.h"
 #include "client/commands/token_flag.h"
 #include "model/status_macros.h"
 
@@ -37,11 +38,14 @@ void ServerFlags::AddTo(CLI::App& app, const std::string& timeout_help, const st
       ->check(CLI::IsMember({"dense", "basis"}))
       ->group("Server");
   AddTokenFlag(app, &token_file);
+  AddTlsFlags(app, &tls);
 }
 
 absl::StatusOr<ClientOptions> ServerFlags::Options() const {
   ASSIGN_OR_RETURN(std::string token, ReadToken(token_file));
-  return ClientOptions{.timeout = absl::Seconds(timeout_seconds), .max_attempts = attempts, .token = std::move(token)};
+  RETURN_IF_ERROR(CheckTls(tls));
+  return ClientOptions{
+      .timeout = absl::Seconds(timeout_seconds), .max_attempts = attempts, .token = std::move(token), .tls = tls};
 }
 
 }  // namespace trimtab

@@ -17,13 +17,14 @@ struct ServerFlags {
   double timeout_seconds = 60;
   int attempts = 4;
   std::string token_file = "";
+  TlsOptions tls = {};
   std::string parameter_digest = "";
   v1::ExecutionPath path = v1::EXECUTION_PATH_UNSPECIFIED;
 
   // The helps say what --timeout and --attempts are of. This must outlive the parse.
   void AddTo(CLI::App& app, const std::string& timeout_help, const std::string& attempts_help);
 
-  // For a SummarizerClient. NotFound where there is no token file.
+  // For a SummarizerClient. NotFound where there is no token file, or none of TLS.
   absl::StatusOr<ClientOptions> Options() const;
 
   // `Request`: SummarizeRequest or ExploreRequest.

@@ -14,7 +14,7 @@ void AddTokenFlag(CLI::App& command, std::string* path) {
 
 absl::StatusOr<std::string> ReadToken(const std::string& path) {
   if (path.empty()) return std::string();
-  ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(path, 4096));
+  ASSIGN_OR_RETURN(const std::string text, ReadNamedFile(path, 4096));
   return std::string(absl::StripAsciiWhitespace(text.substr(0, text.find('\n'))));
 }
 

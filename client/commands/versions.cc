@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/commands/tls_flags.h"
 #include "client/commands/token_flag.h"
 #include "client/parameters_client.h"
 #include "model/status_macros.h"
@@ -16,12 +17,15 @@ namespace {
 struct VersionsFlags {
   std::string server = kDefaultServer;
   std::string token_file;
+  TlsOptions tls;
   std::string wanted;  // Of activate.
 };
 
 absl::StatusOr<std::unique_ptr<ParametersClient>> Connect(const VersionsFlags& flags) {
   ParametersClientOptions options;
   ASSIGN_OR_RETURN(options.token, ReadToken(flags.token_file));
+  RETURN_IF_ERROR(CheckTls(flags.tls));
+  options.tls = flags.tls;
   return std::make_unique<ParametersClient>(flags.server, options);
 }
 
@@ -64,6 +68,7 @@ void AddServerFlags(CLI::App& command, VersionsFlags* flags) {
       ->envname(kServerEnv)
       ->capture_default_str();
   AddTokenFlag(command, &flags->token_file);
+  AddTlsFlags(command, &flags->tls);
 }
 
 }  // namespace

@@ -124,7 +124,9 @@ struct Gateway::Impl {
 };
 
 Gateway::Impl::Impl(GatewayOptions given)
-    : options(std::move(given)), client(options.servers, {.timeout = options.timeout}), live(options.metrics) {
+    : options(std::move(given)),
+      client(options.servers, {.timeout = options.timeout, .tls = options.tls}),
+      live(options.metrics) {
   server.new_task_queue = [most = options.max_connections] { return new Connections(most); };
   server.set_read_timeout(absl::ToChronoSeconds(options.read_timeout));
   server.set_write_timeout(absl::ToChronoSeconds(options.write_timeout));

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/channel.h"
 
 namespace trimtab {
 
@@ -13,6 +14,7 @@ struct GatewayOptions {
   std::string listen = "127.0.0.1:8080";             // HOST:PORT; port 0: a free one.
   std::string servers = "127.0.0.1:50051";           // trimtabd; several with commas between them.
   std::string metrics = "";                          // HOST:PORT,... of /metrics that /v1/live sums up; may be empty.
+  TlsOptions tls = {};                               // Between the gateway and them.
   absl::Duration timeout = absl::Seconds(60);        // Of one call to them; a reply is given up after twice that.
   size_t max_connections = 1024;                     // Served at once, a thread each; more wait for their turn.
   size_t max_body_bytes = 4 << 20;                   // An article has at most 1 MiB, and JSON may escape it.

@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "client/commands/tls_flags.h"
 #include "client/gateway/gateway.h"
 #include "client/version.h"
 
@@ -52,6 +53,7 @@ void AddFlags(CLI::App& app, Flags* flags) {
       ->capture_default_str();
   app.add_option("--cors-origin", options.cors_origin, "Origin whose pages may call; * for any, empty for none")
       ->envname("TRIMTAB_GATEWAY_CORS_ORIGIN");
+  AddTlsFlags(app, &options.tls, "TRIMTAB_GATEWAY_");
 }
 
 sigset_t StopSignals() {
@@ -72,6 +74,8 @@ int Serve(const GatewayOptions& options) {
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  const absl::Status tls = CheckTls(options.tls);
+  if (!tls.ok()) return Complain(tls.message(), kUsage);
   const auto gateway = Gateway::Start(options);
   if (!gateway.ok()) return Complain(gateway.status().message(), kCannotServe);
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));

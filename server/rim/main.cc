@@ -7,11 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
 #include "model/mixed_weights.h"
 #include "server/rim/load_model.h"
 #include "server/rim/logging.h"
 #include "server/rim/options.h"
 #include "server/rim/server.h"
+#include "server/rim/tls.h"
 #include "spdlog/spdlog.h"
 
 namespace trimtab {
@@ -44,6 +46,10 @@ sigset_t StopSignals() {
 
 int Check(ServerOptions options) {
   options.state_dir.clear();  // Belongs to the server that runs.
+  if (!options.tls_certificate.empty()) {
+    const auto certificates = LoadCertificates(TlsFilesOf(options), absl::Now());
+    if (!certificates.ok()) return Fail(certificates.status());
+  }
   const Disk disk;
   const auto model = LoadModel(options, &disk);
   if (!model.ok()) return Fail(model.status());

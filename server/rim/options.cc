@@ -102,6 +102,7 @@ class Flags {
     AddLimits();
     AddSteering();
     AddParameters();
+    AddAccess();
     AddRunning();
   }
   void CollectRanges() {
@@ -213,9 +214,18 @@ class Flags {
     Add("max-norm-jump", o_.max_norm_jump, "RATIO",
         "Refuse versions in which a tensor grew by more, in root mean square; 0: do not check")
         ->check(Between(0.0, 1e9));
+  }
+
+  void AddAccess() {
+    group_ = "Access";
     Add("tokens", o_.tokens, "FILE",
         "Bearer tokens, lines ROLE TOKEN with ROLE infer, publish or admin; none: everybody may call, and parameters "
         "are taken on loopback addresses only");
+    Add("tls-certificate", o_.tls_certificate, "FILE",
+        "PEM of the server's certificate with its chain; none: gRPC without TLS. New contents are taken as it runs");
+    Add("tls-key", o_.tls_key, "FILE", "PEM of its key");
+    Add("tls-client-ca", o_.tls_client_ca, "FILE",
+        "PEM of authorities: callers must show a certificate of one of them; none: they need no certificate");
   }
 
   void AddRunning() {
@@ -288,6 +298,13 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   }
   if (print_config) return Exit(0, app.config_to_str(/*default_also=*/true, /*write_description=*/true));
   if (line.options.model.empty()) return Refuse("--model is missing; expected the folder of a checkpoint");
+  const ServerOptions& options = line.options;
+  if (options.tls_certificate.empty() != options.tls_key.empty()) {
+    return Refuse("--tls-certificate and --tls-key belong together; one of them is missing");
+  }
+  if (!options.tls_client_ca.empty() && options.tls_key.empty()) {
+    return Refuse("--tls-client-ca asks callers for certificates, which needs --tls-certificate and --tls-key");
+  }
   if (line.options.prewarm.size() > kMaxPrewarm) {
     return Refuse(absl::StrCat("--prewarm names ", line.options.prewarm.size(), " weightings; at most ", kMaxPrewarm,
                                " are mixed at start"));

@@ -65,6 +65,12 @@ struct ServerOptions {
   double max_norm_jump = 10.0;
   // File of bearer tokens, lines "ROLE TOKEN"; empty: everybody may call, and parameters are taken on loopback only.
   std::string tokens;
+  // PEM files of the server's certificate with its chain and of its key; empty: gRPC without TLS. New contents are
+  // taken while it runs.
+  std::string tls_certificate;
+  std::string tls_key;
+  // PEM file of authorities: callers must show a certificate of one of them. Empty: they need none.
+  std::string tls_client_ca;
   // On SIGTERM: first keep accepting for this long while load balancers notice ...
   double drain_accept_seconds = 5.0;
   // ... then refuse new requests and let running ones finish for this long, then cancel them.

@@ -22,6 +22,7 @@
 #include "server/rim/metrics_http.h"
 #include "server/rim/parameters_service.h"
 #include "server/rim/summarizer_service.h"
+#include "server/rim/tls.h"
 #include "server/rim/tokens.h"
 #include "server/rim/version.h"
 #include "spdlog/spdlog.h"
@@ -75,6 +76,7 @@ struct Server::Impl {
   explicit Impl(const ServerOptions& options) : options(options), metrics(registry) {}
 
   absl::Status Start();
+  absl::Status StartAccess();
   absl::Status StartEngine();
   void Prewarm();
   absl::Status StartUpdates();
@@ -101,15 +103,27 @@ struct Server::Impl {
   std::unique_ptr<ParameterUpdates> updates;
   std::unique_ptr<ParametersService> parameters_service;  // Null where nobody may publish.
   std::unique_ptr<MetricsHttp> metrics_http;
+  std::unique_ptr<Tls> tls;  // Null: without.
   std::unique_ptr<grpc::Server> grpc_server;
   int grpc_port = 0;
 };
 
-absl::Status Server::Impl::Start() {
-  if (!options.tokens.empty()) {
-    ASSIGN_OR_RETURN(Tokens loaded, Tokens::Load(options.tokens));
-    tokens = std::make_unique<Tokens>(std::move(loaded));
+absl::Status Server::Impl::StartAccess() {
+  if (!options.tls_certificate.empty()) {
+    ASSIGN_OR_RETURN(tls, Tls::Start(TlsFilesOf(options), &metrics));
   }
+  if (options.tokens.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Tokens loaded, Tokens::Load(options.tokens));
+  tokens = std::make_unique<Tokens>(std::move(loaded));
+  if (tls == nullptr && !IsLoopback(options.listen)) {
+    spdlog::warn("tokens cross the network unencrypted: {} is no loopback address and there is no --tls-certificate",
+                 options.listen);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::Start() {
+  RETURN_IF_ERROR(StartAccess());
   ASSIGN_OR_RETURN(model, LoadModel(options, &disk));
   store = std::make_unique<ParameterStore>(model.parameters);
   metrics.SetBuild(TRIMTAB_VERSION, TRIMTAB_COMMIT);
@@ -210,7 +224,8 @@ absl::Status Server::Impl::StartGrpc() {
   if (options.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetLimits(builder);
-  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &grpc_port);
+  builder.AddListeningPort(options.listen, tls == nullptr ? grpc::InsecureServerCredentials() : tls->credentials(),
+                           &grpc_port);
   builder.RegisterService(service.get());
   if (admin != nullptr) builder.RegisterService(admin.get());
   if (parameters_service != nullptr) builder.RegisterService(parameters_service.get());

@@ -66,7 +66,7 @@ absl::StatusOr<Tokens> Tokens::Parse(absl::string_view text) {
 }
 
 absl::StatusOr<Tokens> Tokens::Load(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(path, kMaxFileBytes));
+  ASSIGN_OR_RETURN(const std::string text, ReadNamedFile(path, kMaxFileBytes));
   absl::StatusOr<Tokens> tokens = Parse(text);
   if (tokens.ok()) return tokens;
   return absl::InvalidArgumentError(absl::StrCat("tokens ", path, ": ", tokens.status().message()));
@@ -86,12 +86,15 @@ absl::Status Tokens::Check(absl::string_view authorization, Role role) const {
   return absl::PermissionDeniedError("the role of the token does not allow this call");
 }
 
-bool ServesOperators(const Tokens* tokens, absl::string_view address) {
-  if (tokens != nullptr) return true;
+bool IsLoopback(absl::string_view address) {
   const std::string host(address.substr(0, address.rfind(':')));
   in_addr ip;
   if (inet_pton(AF_INET, host.c_str(), &ip) == 1) return ntohl(ip.s_addr) >> 24 == 127;
   return host == "localhost" || host == "[::1]";
+}
+
+bool ServesOperators(const Tokens* tokens, absl::string_view address) {
+  return tokens != nullptr || IsLoopback(address);
 }
 
 absl::Status Authorize(const Tokens* tokens, const grpc::CallbackServerContext& context, Role role) {

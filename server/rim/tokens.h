@@ -38,6 +38,9 @@ class Tokens {
   std::vector<std::pair<std::string, Role>> roles_;  // By hash.
 };
 
+// Whether HOST of "HOST:PORT" is an address that only this machine reaches.
+bool IsLoopback(absl::string_view address);
+
 // Whether a server that listens on `address` (HOST:PORT) offers what changes it (Parameters, Admin): with tokens, or
 // where HOST is a loopback address, since without tokens who reaches it may use it.
 bool ServesOperators(const Tokens* tokens, absl::string_view address);

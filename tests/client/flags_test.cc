@@ -6,6 +6,7 @@
 #include "client/commands/generation_flags.h"
 #include "client/commands/records.h"
 #include "client/commands/steering_flags.h"
+#include "client/commands/tls_flags.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -22,6 +23,18 @@ absl::StatusOr<std::vector<v1::Steering>> ParseSteering(const std::string& line)
   flags.AddTo(app);
   app.parse(line);
   return flags.Parse();
+}
+
+TEST(TlsFlagsTest, AnyOfThemTurnsItOn) {
+  for (const std::string line :
+       {"", "--tls", "--tls-ca ca.pem", "--tls-server-name a --tls-certificate c --tls-key k"}) {
+    CLI::App app;
+    TlsOptions tls;
+    AddTlsFlags(app, &tls);
+    app.parse(line);
+    EXPECT_EQ(tls.on(), !line.empty()) << line;
+    EXPECT_EQ(tls.enabled, line == "--tls");
+  }
 }
 
 TEST(SteeringFlagsTest, WithoutFlagsThereIsOneWeightingLeftToTheServer) {

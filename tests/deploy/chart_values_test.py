@@ -12,7 +12,7 @@ import yaml
 
 CHART = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "chart"
 # Flags that the templates give, from other values.
-MANAGED = {"model", "listen", "metrics-listen", "state-dir", "tokens"}
+MANAGED = {"model", "listen", "metrics-listen", "state-dir", "tokens", "tls-certificate", "tls-key", "tls-client-ca"}
 
 
 def trimtabd(*arguments):

@@ -34,7 +34,8 @@ TEST(RunConfigTest, EveryKeyIsRead) {
       With(R"("policy": {"variant": "custom", "patterns": ["*.q.weight"], "mixing": "softmdp", "alpha_min": 0.05},
               "rewards": [{"name": "short", "score": "brevity", "range": [-20, 0]}, {"name": "rouge_lsum"}],
               "sampling": {"dirichlet": [0.3], "alpha": 0.5}, "baseline": "rloo", "samples_per_article": 8,
-              "publish": {"servers": ["a:1", "b:2"], "every": 7, "form": "float32"}, "control": "127.0.0.1:0")"));
+              "publish": {"servers": ["a:1", "b:2"], "every": 7, "form": "float32", "tls_ca": "ca.pem", "tls_server_name": "a"},
+              "control": "127.0.0.1:0")"));
   EXPECT_EQ(config.policy.patterns, std::vector<std::string>{"*.q.weight"});
   EXPECT_EQ(config.policy.mixing.kind, MixingKind::kSoftmdp);
   ASSERT_EQ(config.rewards.size(), 2u);
@@ -43,6 +44,8 @@ TEST(RunConfigTest, EveryKeyIsRead) {
   EXPECT_FALSE(config.rewards[1].range.has_value());
   EXPECT_EQ(config.sampling.fixed_alpha, 0.5);
   EXPECT_TRUE(config.leave_one_out);
+  EXPECT_EQ(config.tls.ca, "ca.pem");
+  EXPECT_EQ(config.tls.server_name, "a");
   EXPECT_EQ(config.samples_per_article, 8);
   EXPECT_EQ(config.servers.size(), 2u);
   EXPECT_EQ(config.publish_every, 7);

@@ -23,6 +23,7 @@ from trimtab.errors import (
 from trimtab.exploration import Exploration, Point
 from trimtab.replies import ModelInfo, Preset, Reward, Summary, Timings, Version, Versions, Weighting
 from trimtab.requests import Asked, ExploreAsked, Generation, Steer
+from trimtab.tls import Tls
 
 __all__ = [
     "Asked",
@@ -44,6 +45,7 @@ __all__ = [
     "Stream",
     "Summary",
     "Timings",
+    "Tls",
     "TrimtabError",
     "Unavailable",
     "Version",

@@ -11,12 +11,13 @@ import grpc.aio
 
 from trimtab import contract, requests
 from trimtab.affinity import article_key
-from trimtab.calls import ASK_TIMEOUT, CHANNEL_OPTIONS, Course, Keys, Settings
+from trimtab.calls import ASK_TIMEOUT, Course, Keys, Settings
 from trimtab.errors import TrimtabError
 from trimtab.exploration import Collector, Exploration, Point
 from trimtab.replies import ModelInfo, Summary, Versions
 from trimtab.requests import Asked, ExploreAsked
 from trimtab.routing import Routing
+from trimtab.tls import Tls, channels
 
 
 class AsyncClient:
@@ -27,6 +28,7 @@ class AsyncClient:
         servers: str = "127.0.0.1:50051",
         *,
         token: str = "",
+        tls: Tls | None = None,
         timeout: float = 60.0,
         max_attempts: int = 4,
         initial_backoff: float = 0.1,
@@ -40,7 +42,7 @@ class AsyncClient:
             initial_backoff=initial_backoff,
             max_backoff=max_backoff,
         )
-        self._channels = [grpc.aio.insecure_channel(server, CHANNEL_OPTIONS) for server in self._settings.servers]
+        self._channels = channels(grpc.aio, self._settings.servers, tls)
         self._routing = Routing(self._settings.servers, self._settings.failed_server_pause)
         self._keys = Keys()
 

@@ -9,20 +9,22 @@ import grpc
 
 from trimtab import contract, requests
 from trimtab.affinity import article_key
-from trimtab.calls import ASK_TIMEOUT, CHANNEL_OPTIONS, Course, Keys, Settings
+from trimtab.calls import ASK_TIMEOUT, Course, Keys, Settings
 from trimtab.errors import TrimtabError
 from trimtab.exploration import Collector, Exploration, Point
 from trimtab.replies import ModelInfo, Summary, Versions
 from trimtab.requests import Asked, ExploreAsked
 from trimtab.routing import Routing
+from trimtab.tls import Tls, channels
 
 
 class Client:
     """Calls trimtabd. Thread-safe. Errors are `trimtab.TrimtabError`.
 
-    servers: HOST:PORT without TLS, or several with commas between them: requests that need the same mixed weights go to
+    servers: HOST:PORT, or several with commas between them: requests that need the same mixed weights go to
         the same one, and a server that fails moves only its own requests to others.
     token: bearer token of role infer (role publish for `versions`).
+    tls: how to connect over TLS; without it connections are not encrypted.
     timeout: seconds of one call, its retries included.
     max_attempts: tries of one call in all. Only a server that is not reachable or drains, and a full queue, are tried
         again; a stream only while no piece has arrived.
@@ -34,6 +36,7 @@ class Client:
         servers: str = "127.0.0.1:50051",
         *,
         token: str = "",
+        tls: Tls | None = None,
         timeout: float = 60.0,
         max_attempts: int = 4,
         initial_backoff: float = 0.1,
@@ -47,7 +50,7 @@ class Client:
             initial_backoff=initial_backoff,
             max_backoff=max_backoff,
         )
-        self._channels = [grpc.insecure_channel(server, CHANNEL_OPTIONS) for server in self._settings.servers]
+        self._channels = channels(grpc, self._settings.servers, tls)
         self._routing = Routing(self._settings.servers, self._settings.failed_server_pause)
         self._keys = Keys()
 

@@ -4,6 +4,15 @@
 {{- if and .state.enabled (not .tokens.existingSecret) }}
 {{- fail "state.enabled keeps published versions, but without tokens.existingSecret the server takes none: name a secret with publish tokens" }}
 {{- end }}
+{{- if and .tls.clientCaSecret (not .tls.existingSecret) }}
+{{- fail "tls.clientCaSecret asks callers for certificates, which needs tls.existingSecret, the server's own" }}
+{{- end }}
+{{- if and .tls.clientCaSecret (not .tls.testClientSecret) }}
+{{- fail "tls.clientCaSecret asks callers for certificates, helm test too: name the secret with its certificate in tls.testClientSecret" }}
+{{- end }}
+{{- if and .tls.existingSecret (or .route.enabled .ingress.enabled) }}
+{{- fail "tls.existingSecret excludes route.enabled and ingress.enabled, which call the pods without TLS: end TLS there, or in the pods" }}
+{{- end }}
 {{- if and .model.existingClaim .model.claim.create }}
 {{- fail "model.existingClaim and model.claim.create exclude each other: use the claim that exists, or have one made" }}
 {{- end }}

@@ -35,6 +35,14 @@ spec:
     - name: tokens
       secret: {secretName: {{ . }}, defaultMode: 0440}
     {{- end }}
+    {{- with .Values.tls.existingSecret }}
+    - name: tls
+      secret: {secretName: {{ . }}, defaultMode: 0440}
+    {{- end }}
+    {{- with .Values.tls.clientCaSecret }}
+    - name: client-ca
+      secret: {secretName: {{ . }}, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}
+    {{- end }}
     {{- with include "trimtab.modelClaim" . }}
     - name: model
       persistentVolumeClaim: {claimName: {{ . }}}
@@ -54,6 +62,13 @@ args:
   - --metrics-listen=0.0.0.0:9090
   {{- if .Values.tokens.existingSecret }}
   - --tokens=/etc/trimtab/tokens/{{ .Values.tokens.key }}
+  {{- end }}
+  {{- if .Values.tls.existingSecret }}
+  - --tls-certificate=/etc/trimtab/tls/{{ .Values.tls.certificateKey }}
+  - --tls-key=/etc/trimtab/tls/{{ .Values.tls.keyKey }}
+  {{- end }}
+  {{- if .Values.tls.clientCaSecret }}
+  - --tls-client-ca=/etc/trimtab/client-ca/ca.crt
   {{- end }}
   {{- if .Values.state.enabled }}
   - --state-dir=/var/lib/trimtab
@@ -90,6 +105,12 @@ volumeMounts:
   - {name: config, mountPath: /etc/trimtab/trimtabd.toml, subPath: trimtabd.toml, readOnly: true}
   {{- if .Values.tokens.existingSecret }}
   - {name: tokens, mountPath: /etc/trimtab/tokens, readOnly: true}
+  {{- end }}
+  {{- if .Values.tls.existingSecret }}
+  - {name: tls, mountPath: /etc/trimtab/tls, readOnly: true}
+  {{- end }}
+  {{- if .Values.tls.clientCaSecret }}
+  - {name: client-ca, mountPath: /etc/trimtab/client-ca, readOnly: true}
   {{- end }}
   {{- if include "trimtab.modelClaim" . }}
   - {name: model, mountPath: /models, readOnly: true}

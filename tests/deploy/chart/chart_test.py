@@ -96,7 +96,7 @@ class EveryGoodFile(unittest.TestCase):
     def test_all_that_is_mounted_exists_and_all_that_exists_is_mounted(self):
         for objects, values in self.each():
             made = {(one["kind"], one["metadata"]["name"]) for one in objects}
-            secret = values.get("tokens", {}).get("existingSecret")
+            secrets = {values.get("tokens", {}).get("existingSecret"), *values.get("tls", {}).values()}
             claim = values.get("model", {}).get("existingClaim")
             own = [one["metadata"]["name"] for one in workload(objects)["spec"].get("volumeClaimTemplates", [])]
             for spec, more in ((pod(objects)["spec"], own), (test_pod(objects)["spec"], [])):
@@ -107,7 +107,7 @@ class EveryGoodFile(unittest.TestCase):
                     if "configMap" in volume:
                         self.assertIn(("ConfigMap", volume["configMap"]["name"]), made)
                     if "secret" in volume:
-                        self.assertEqual(volume["secret"]["secretName"], secret)
+                        self.assertIn(volume["secret"]["secretName"], secrets)
                     if "persistentVolumeClaim" in volume:
                         name = volume["persistentVolumeClaim"]["claimName"]
                         self.assertTrue(name == claim or ("PersistentVolumeClaim", name) in made, name)

@@ -37,6 +37,16 @@ def status_of(url):
         return 0
 
 
+def certificate():
+    """A secret of TLS whose certificate vouches for itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        key, chain = pathlib.Path(folder) / "key", pathlib.Path(folder) / "chain"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "1", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                        "-out", chain], check=True, capture_output=True)
+        return {"tls.crt": chain.read_text(), "tls.key": key.read_text(), "ca.crt": chain.read_text()}
+
+
 class Pod:
     """The server's container of a rendered release as a process. Its files lie in `folder`, its ports are free ones."""
 
@@ -45,16 +55,26 @@ class Pod:
         self.container = rendered.container(objects)
         self.ports = {name: live.free_port() for name in rendered.ports(self.container)}
         self.places = {"/etc/trimtab/trimtabd.toml": "trimtabd.toml", "/etc/trimtab/tokens": "secret",
+                       "/etc/trimtab/tls": "tls",
                        "/var/lib/trimtab": "state", "/tmp": "tmp",
                        "/usr/local/share/trimtab/models": rendered.ROOT / "deploy" / "models"}
         (self.folder / "trimtabd.toml").write_text(rendered.configuration(objects))
-        (self.folder / "secret").mkdir()
         (self.folder / "tmp").mkdir()
-        (self.folder / "secret" / "tokens").write_text(TOKENS)
+        self.mount("secret", {"tokens": TOKENS})
+        if "--tls-key=/etc/trimtab/tls/tls.key" in self.container["args"]:
+            self.mount("tls", certificate())
         command = self.container["command"] + [self.here(argument) for argument in self.container["args"]]
         with open(self.folder / "stderr", "wb") as log:
             self.process = subprocess.Popen(command, env={"PATH": PATH, **self.environment()}, stderr=log,
                                             stdout=subprocess.DEVNULL)
+
+    def mount(self, name, files):
+        """A secret as the kubelet mounts it: each file is a link into a link."""
+        (self.folder / name / "..1").mkdir(parents=True)
+        (self.folder / name / "..data").symlink_to("..1")
+        for file, text in files.items():
+            (self.folder / name / "..1" / file).write_text(text)
+            (self.folder / name / file).symlink_to(f"..data/{file}")
 
     def here(self, text):
         """Paths, addresses and ports of the container as they are on this machine."""
@@ -113,6 +133,11 @@ class ContainerTest(unittest.TestCase):
         one = self.pod({})
         self.assertEqual(one.probe("readinessProbe"), 200)
         self.assertEqual(one.probe("livenessProbe"), 200)
+        self.assertNotEqual(one.helm_test().strip(), "")
+
+    def test_with_tls_the_probes_pass_and_the_test_pod_gets_its_summary_over_it(self):
+        one = self.pod({"tls": {"existingSecret": "tls"}})
+        self.assertEqual((one.probe("readinessProbe"), one.probe("livenessProbe")), (200, 200))
         self.assertNotEqual(one.helm_test().strip(), "")
 
     def test_new_parameters_never_flip_a_probe(self):

@@ -102,6 +102,12 @@ TEST(OptionsTest, ReadsEveryFlag) {
                                  "7.5",
                                  "--max-norm-jump",
                                  "0",
+                                 "--tls-certificate",
+                                 "chain.pem",
+                                 "--tls-key",
+                                 "key.pem",
+                                 "--tls-client-ca",
+                                 "ca.pem",
                                  "--tokens",
                                  "file",
                                  "--no-reflection"})
@@ -132,6 +138,9 @@ TEST(OptionsTest, ReadsEveryFlag) {
   EXPECT_EQ(o.lease_seconds, 7.5);
   EXPECT_EQ(o.max_norm_jump, 0.0);
   EXPECT_EQ(o.tokens, "file");
+  EXPECT_EQ(o.tls_certificate, "chain.pem");
+  EXPECT_EQ(o.tls_key, "key.pem");
+  EXPECT_EQ(o.tls_client_ca, "ca.pem");
   EXPECT_FALSE(o.reflection);
 }
 
@@ -191,6 +200,8 @@ TEST(OptionsTest, RefusesWhatItCannotUseInOneLineWithCodeTwo) {
       {{"--model", "dir", "--prewarm", "w=1,zero"}, "w=1,zero"},
       {{"--model", "dir", "--drain-seconds", "-1"}, "--drain-seconds"},
       {{"--model", "dir", "--log-level", "loud"}, "loud"},
+      {{"--model", "dir", "--tls-certificate", "a"}, "--tls-key"},
+      {{"--model", "dir", "--tls-client-ca", "a"}, "--tls-certificate"},
       {{"--model", "dir", "--bogus"}, "--bogus"},
       {{"--config", unknown.path()}, "max-quue"},
       {{"--config", wrong.path()}, "many"},

@@ -1,7 +1,11 @@
 #include "server/rim/tokens.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/tiny_checkpoint.h"
 
 namespace trimtab {
 namespace {
@@ -49,6 +53,15 @@ TEST(TokensTest, AFileWithABadLineIsRefusedWithoutShowingIt) {
   }
   EXPECT_THAT(Tokens::Parse("# nobody\n"), StatusIs(StatusCode::kInvalidArgument));
   EXPECT_FALSE(Tokens::Load("/no/such/file").ok());
+}
+
+// As Kubernetes mounts it.
+TEST(TokensTest, AFileBehindALinkIsRead) {
+  const TempDir folder;
+  std::ofstream(folder.File("there")) << kFile;
+  std::filesystem::create_symlink("there", folder.File("tokens"));
+  ASSERT_OK_AND_ASSIGN(const Tokens tokens, Tokens::Load(folder.File("tokens")));
+  EXPECT_OK(tokens.Check("Bearer reader-reader-reader", Role::kInfer));
 }
 
 }  // namespace
