@@ -10,7 +10,7 @@ from processes import Server, finish
 
 STREAM = "/trimtab.v1.Summarizer/StreamSummarize"
 # An article, and options: 128 tokens, no fewer.
-LONG = message(b"\x0a\x09some text\x1a\x06\x08\x80\x01\x10\x7f\x28\x00")
+LONG = message(b"\x0a\x09some text\x1a\x07\x08\x80\x01\x10\x7f\x28\x00")
 NORMAL = ("--concurrency", 8, "--duration", 5, "--warmup", 1, "--weights", "1,0")
 
 
@@ -83,7 +83,7 @@ def drain(build):
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         late = server.start_bench("--requests", 1, "--warmup", 0, "--timeout", 3)
-        refused = "UNAVAILABLE" in late.communicate()[1]
+        refused = "UNAVAILABLE" in "".join(late.communicate())
         report = finish(bench)
         code = server.process.wait(timeout=60)
     return [only("L9", "64 in flight end", report["codes"], ["OK"]),
@@ -92,7 +92,6 @@ def drain(build):
 
 
 def churn(build):
-    host, port = None, None
     with Server(build) as server:
         host, port = server.address.split(":")
         before = server.bench(*NORMAL)["latency"]["p99"]
