@@ -30,13 +30,14 @@ bool IsRefusal(const absl::Status& status) { return absl::IsResourceExhausted(st
 
 // The samples of each Quantiles, before they are summed up.
 struct Sorted {
-  std::vector<double> latency, first_token, per_token, refusal, lateness;
+  std::vector<double> latency, first_token, per_token, refusal, ended, lateness;
 };
 
 void AddTimes(const LoadRun& run, const LoadSample& sample, Sorted* times) {
   const CallOutcome& outcome = sample.outcome;
   times->lateness.push_back(absl::ToDoubleSeconds(sample.sent - sample.due));
   const double latency = absl::ToDoubleSeconds(sample.done - sample.due);
+  times->ended.push_back(latency);
   if (IsRefusal(outcome.status)) times->refusal.push_back(latency);
   if (!outcome.status.ok()) return;
   times->latency.push_back(latency);
@@ -105,6 +106,7 @@ LoadReport ReportOf(const LoadPlan& plan, const LoadRun& run) {
   report.first_token = QuantilesOf(std::move(times.first_token));
   report.per_token = QuantilesOf(std::move(times.per_token));
   report.refusal = QuantilesOf(std::move(times.refusal));
+  report.ended = QuantilesOf(std::move(times.ended));
   report.lateness = QuantilesOf(std::move(times.lateness));
   return report;
 }
@@ -135,6 +137,7 @@ std::string JsonOf(const LoadReport& r) {
                         {"first_token", JsonOf(r.first_token)},
                         {"per_token", JsonOf(r.per_token)},
                         {"refusal", JsonOf(r.refusal)},
+                        {"ended", JsonOf(r.ended)},
                         {"lateness", JsonOf(r.lateness)},
                         {"replies_by_second", r.replies_by_second}}
       .dump();

@@ -31,6 +31,7 @@ struct LoadReport {
   Quantiles latency;                      // Of OK replies.
   Quantiles first_token, per_token;       // Of streams: to the first text; each token from then on.
   Quantiles refusal;                      // Of RESOURCE_EXHAUSTED and UNAVAILABLE.
+  Quantiles ended;                        // Of all, however they ended.
   Quantiles lateness;                     // Between due and sent: what the sender owes. 0 in a closed loop.
   std::vector<size_t> replies_by_second;  // OK replies in each whole second of the measured time.
 };

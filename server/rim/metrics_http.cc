@@ -15,13 +15,14 @@
 #include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 #include "prometheus/text_serializer.h"
+#include "server/rim/connection_threads.h"
 #include "server/rim/process_metrics.h"
 #include "server/rim/version.h"
 
 namespace trimtab {
 namespace {
 
-constexpr size_t kThreads = 2;
+constexpr size_t kMostConnections = 256;
 constexpr auto kReadTimeout = std::chrono::seconds(5);
 constexpr char kPlainText[] = "text/plain; charset=utf-8";
 
@@ -46,7 +47,7 @@ int Bind(httplib::Server& server, absl::string_view listen) {
 
 struct MetricsHttp::Impl {
   Impl(Options options, const prometheus::Registry& registry) {
-    server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    server.new_task_queue = [] { return new ConnectionThreads(kMostConnections); };
     server.set_read_timeout(kReadTimeout);
     server.set_keep_alive_max_count(1);  // An idle connection would hold up the end.
     // Not the default SO_REUSEPORT: a second server on our port is an error.

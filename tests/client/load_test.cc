@@ -120,6 +120,7 @@ TEST(ReportTest, LatencyCountsFromWhenARequestWasDueAndTheWarmUpIsLeftOut) {
   EXPECT_EQ(report.per_token.max, 0.125);
   EXPECT_EQ(report.refusal.count, 1u);
   EXPECT_EQ(report.refusal.max, 0.125);
+  EXPECT_EQ(report.ended.count, 4u);
   EXPECT_EQ(report.lateness.max, 0.25);
   EXPECT_THAT(TextOf(report), testing::AllOf(HasSubstr("RESOURCE_EXHAUSTED 1"), HasSubstr("p99.9 7000.0")));
   EXPECT_EQ(nlohmann::json::parse(JsonOf(report))["latency"]["p99.9"], 7.0);

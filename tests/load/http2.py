@@ -71,6 +71,20 @@ class Connection:
             self.socket.sendall(frame(DATA, END_STREAM if last else 0, self.stream, piece))
         return self.stream
 
+    def settle(self):
+        """Waits for the server's settings, of which its limits are part, and acknowledges them."""
+        while len(self.received) < 9 or len(self.received) < 9 + int.from_bytes(self.received[:3], "big"):
+            self.received += self.socket.recv(65536)
+        assert self.received[3] == SETTINGS
+        self.received = self.received[9 + int.from_bytes(self.received[:3], "big"):]
+        self._acknowledge()
+
+    def _acknowledge(self):
+        try:
+            self.socket.sendall(frame(SETTINGS, ACK, 0))
+        except OSError:
+            pass  # What the server said last can still be read.
+
     def reset(self, stream):
         self.socket.sendall(frame(RST_STREAM, 0, stream, struct.pack(">I", 8)))
 
@@ -88,7 +102,7 @@ class Connection:
                 kind, flags = self.received[3], self.received[4]
                 payload, self.received = self.received[9:9 + size], self.received[9 + size:]
                 if kind == SETTINGS and not flags & ACK:
-                    self.socket.sendall(frame(SETTINGS, ACK, 0))
+                    self._acknowledge()
                 if kind == RST_STREAM:
                     return "reset", int.from_bytes(payload, "big")
                 if kind == GOAWAY:
@@ -115,3 +129,21 @@ def _value_of(block, name):
         return None
     size = block[at + len(name)]
     return block[at + len(name) + 1:at + len(name) + 1 + size]
+
+
+def await_data(connection, streams):
+    """Reads until each of `streams` has sent something."""
+    missing = set(streams)
+    while missing:
+        while len(connection.received) >= 9:
+            size = int.from_bytes(connection.received[:3], "big")
+            if len(connection.received) < 9 + size:
+                break
+            if connection.received[3] == DATA:
+                missing.discard(int.from_bytes(connection.received[5:9], "big"))
+            connection.received = connection.received[9 + size:]
+        if missing:
+            data = connection.socket.recv(65536)
+            if not data:
+                raise ConnectionError("the server closed the connection")
+            connection.received += data
