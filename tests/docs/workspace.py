@@ -120,7 +120,7 @@ class Workspace:
     def _serve(self, program, argv, said):
         at = re.search(r"(?:--listen |\.serve\(\")127\.0\.0\.1:(\d+)", said)
         default = {"trimtab-gateway": "8080"}.get(program, "50051")
-        port = int(at[1]) if at else self._ports[default]
+        port = int(at[1] if at else self._ports[default])
         self._stop(self._running.pop((program, port), None))
         process = subprocess.Popen(argv, cwd=self.folder, env=self._environment, stdout=subprocess.DEVNULL)
         self._running[program, port] = process

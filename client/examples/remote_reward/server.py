@@ -38,9 +38,9 @@ NAMES = ["brevity", "extractive"]
 def messages():
     """The module that protoc makes of rewards.proto."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["protoc", f"--python_out={folder}", "-I", PROTO, "trimtab/v1/rewards.proto"], check=True)
+        subprocess.run(["protoc", f"--python_out={folder}", "-I", PROTO / "trimtab/v1", "rewards.proto"], check=True)
         sys.path.insert(0, folder)
-        return importlib.import_module("trimtab.v1.rewards_pb2")
+        return importlib.import_module("rewards_pb2")  # Not in a package of its own: `trimtab` may be installed.
 
 
 class Rewards(grpc.GenericRpcHandler):

@@ -40,7 +40,7 @@ function showAlpha() {
   at("alpha").setAttribute("aria-valuetext", text);
 }
 
-const isAway = (error) => [undefined, 502, 503, 504].includes(error.status);
+const isAway = (error) => [undefined, 499, 502, 503, 504].includes(error.status);
 
 function askForToken(error) {
   if (error.status === 401) at("access").open = true;
