@@ -12,13 +12,15 @@ SYSTEMS = {
 
 # Reward name -> the score it comes from. Ranges are measured on the reference model.
 SCORES = {"rouge": "rouge_lsum", "nli": "nli", "quality": "quality", "brevity": "brevity",
-          "grounding": "grounding"}
+          "grounding": "grounding", "precision": "rouge_lsum_precision", "recall": "rouge_lsum_recall"}
 
 TASKS = {
     "rouge_nli": ("rouge", "nli"),
     "nli_quality": ("nli", "quality"),
-    "rouge_brevity": ("rouge", "brevity"),      # These two need no reward model.
+    # These three need no reward model.
+    "rouge_brevity": ("rouge", "brevity"),
     "rouge_grounding": ("rouge", "grounding"),
+    "precision_recall": ("precision", "recall"),
     "grounding_quality": ("grounding", "quality"),
     "three": ("rouge", "nli", "quality"),
 }
