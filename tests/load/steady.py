@@ -64,7 +64,7 @@ def updates(build):
         while bench.poll() is None and time.monotonic() - started < 29:
             form = ("as-is", "bf16")[commits % 2]
             commits += subprocess.run([server.build / "client/trimtab", "publish", PILOT, "--server", server.address,
-                                       "--form", form], stdout=subprocess.DEVNULL).returncode == 0
+                                       "--form", form, "--holder", "load"], stdout=subprocess.DEVNULL).returncode == 0
             time.sleep(5)
             sizes.append((server.rss_mib(), server.files(), server.threads()))
         report = finish(bench)

@@ -1,4 +1,6 @@
 // trimtabd as an operator meets it: exit codes, one line for each fault, and in time.
+#include <sys/stat.h>
+
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -99,6 +101,21 @@ TEST_F(MainTest, ABrokenCheckpointIsOneLineAndCodeTwoWithinTwoSeconds) {
       {"an empty tensor file", [](const std::string& m) { fs::resize_file(m + "/shared.safetensors", 0); }},
       {"a lying tensor header",
        [&](const std::string& m) { write(m + "/shared.safetensors", std::string(8, '\x7f') + "{}"); }},
+      {"a pipe for tensors",
+       [](const std::string& m) {
+         fs::remove(m + "/shared.safetensors");
+         ASSERT_EQ(mkfifo((m + "/shared.safetensors").c_str(), 0600), 0);
+       }},
+      {"a folder for config.json",
+       [](const std::string& m) {
+         fs::remove(m + "/config.json");
+         fs::create_directory(m + "/config.json");
+       }},
+      {"a tokenizer without end",
+       [](const std::string& m) {
+         fs::remove(m + "/spiece.model");
+         fs::create_symlink("/dev/zero", m + "/spiece.model");
+       }},
       {"a reward without tensors", [](const std::string& m) { fs::remove(m + "/conditioned/r1.safetensors"); }},
   };
   for (const auto& c : kCases) {
