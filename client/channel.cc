@@ -30,20 +30,17 @@ absl::StatusOr<grpc::SslCredentialsOptions> Load(const TlsOptions& tls) {
 // What gRPC says of a connection that did not come about, and what is to be done.
 absl::string_view HintOf(absl::string_view message, bool on) {
   const auto says = [message](absl::string_view what) { return absl::StrContains(message, what); };
-  if (!on) {
-    const bool hung_up =
-        says("Socket closed") || says("Connection reset") || says("Endpoint read failed") || says("Broken pipe");
-    return hung_up ? "if the server speaks TLS, say so: --tls, or --tls-ca FILE for an authority of your own" : "";
-  }
-  if (says("WRONG_VERSION_NUMBER")) return "the server does not speak TLS: leave --tls and the like out";
-  if (says("CERTIFICATE_VERIFY_FAILED") || says("certificate verify failed")) {
+  if (!says("failed to connect")) return "";
+  const bool hung_up = says("Socket closed") || says("Connection reset") || says("Broken pipe");
+  if (!on && hung_up) return "if the server speaks TLS, say so: --tls, or --tls-ca FILE for an authority of your own";
+  if (says("wrong version number")) return "the server does not speak TLS: leave --tls and the like out";
+  if (says("certificate verify failed")) {
     return "the server's certificate has expired, or is of an authority that is not in --tls-ca";
   }
-  if (says("not in peer certificate") || says("Hostname Verification Check failed")) {
+  if (says("not in peer certificate")) {
     return "the server's certificate is for another name: call it by that, or give the name with --tls-server-name";
   }
-  const bool refused = says("handshake") || says("Socket closed") || says("Connection reset");
-  return refused ? "the server may want a certificate: --tls-certificate and --tls-key, of an authority it trusts" : "";
+  return hung_up ? "the server may want a certificate: --tls-certificate and --tls-key, of an authority it trusts" : "";
 }
 
 }  // namespace

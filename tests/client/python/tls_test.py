@@ -55,7 +55,7 @@ class TlsTest(unittest.TestCase):
             self.tls(certificate=None, key=None),
         ]:
             with self.subTest(tls), trimtab.Client(self.address, tls=tls, max_attempts=1) as client:
-                self.assertRaises(trimtab.Unavailable, client.info)
+                self.assertRaises(trimtab.Unavailable, client.model_info)
 
     def test_half_a_pair_is_refused(self):
         self.assertRaises(ValueError, trimtab.Tls, certificate=self.files / "client.pem")
