@@ -28,9 +28,9 @@ def started(program, *flags):
 
 
 @contextlib.contextmanager
-def gateway():
+def gateway(*server_flags):
     """The address of a gateway, as http://HOST:PORT."""
-    quiet = ["--drain-accept-seconds", "0", "--log-level", "error"]
+    quiet = ["--drain-accept-seconds", "0", "--log-level", "error", *server_flags]
     with (
         started("server/trimtabd", "--model", ROOT / "deploy/models/debian-pilot", "--listen", "127.0.0.1:0",
                 "--metrics-listen", "127.0.0.1:0", *quiet) as server,
