@@ -63,7 +63,7 @@ def main():
     for i, reward in enumerate(rewards):
         plot(axes[0][i], by_weight(steps, rewards, i, arguments.window), f"training: {reward} (mapped)", "step")
     for axis, score in zip(axes[1] if arguments.live else [], arguments.scores):
-        plot(axis, by_version(read(arguments.live), score), f"replies of the server: {score} (percent)", "version")
+        plot(axis, by_version(read(arguments.live), score), f"replies of the server: {score}", "version")
     figure.tight_layout()
     figure.savefig(arguments.out, dpi=110)
 

@@ -11,6 +11,7 @@
 #include "trainer/commands/command.h"
 #include "trainer/commands/supervised_flags.h"
 #include "trainer/corpora/constructed_pairs.h"
+#include "trainer/supervised/matching_start.h"
 #include "trainer/supervised/task.h"
 
 namespace trimtab {
@@ -21,6 +22,7 @@ constexpr double kRate = 0.01;  // For a model that has learned to read.
 struct RewardModelFlags {
   SupervisedFlags supervised;
   RewardModelConfig config;
+  bool matching = false;
 };
 
 // The two kinds differ in what they read and in the loss.
@@ -45,11 +47,12 @@ absl::Status Run(RewardModelFlags flags) {
   valid.resize(std::min(valid.size(), static_cast<size_t>(flags.supervised.valid_count)));
   ASSIGN_OR_RETURN(Start start, StartFrom(flags.supervised.model, flags.supervised.out));
   const T5Config& config = start.checkpoint.config;
+  if (flags.matching) RETURN_IF_ERROR(StartByMatching(config, flags.supervised.options.seed, start.weights));
   ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Create(start.checkpoint.tokenizer_model, config.vocab_size));
   ASSIGN_OR_RETURN(const auto learn, NewTask(train, *tokenizer, config, flags.config));
   ASSIGN_OR_RETURN(const auto watch, NewTask(valid, *tokenizer, config, flags.config));
   const std::string text = RewardModelConfigToJson(flags.config);
-  flags.supervised.options.settings = absl::StrCat(train.size(), " lines, ", text);
+  flags.supervised.options.settings = absl::StrCat(train.size(), " lines, ", flags.matching ? "matching, " : "", text);
   RETURN_IF_ERROR(TrainAndWrite(flags.supervised, *learn, *watch, &start));
   return WriteFileAtomically(absl::StrCat(flags.supervised.out, "/", kRewardModelFile),
                              std::as_bytes(std::span<const char>(text.data(), text.size())));
@@ -77,6 +80,9 @@ void AddRewardModel(CLI::App& app, Chosen* chosen) {
         ->check(CLI::Range(16, 4096))
         ->capture_default_str();
   }
+  consistency->add_flag("--matching", flags->matching,
+                        "Write into its first layer the search for each token's other places, which small models do "
+                        "not find by themselves; what that layer had learned is lost");
   consistency->callback([flags, chosen] { *chosen = [flags] { return Run<Judgement>(*flags); }; });
   quality->callback([flags, chosen] {
     flags->config.output = RewardOutput::kLogit;

@@ -14,6 +14,7 @@
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 #include "trainer/supervised/copy_start.h"
+#include "trainer/supervised/matching_start.h"
 #include "trainer/supervised/plain_folder.h"
 
 namespace trimtab {
@@ -164,6 +165,37 @@ TEST(CopyStartTest, HeadsThatDoNotFillTheModelAreRefused) {
   config.d_kv = 6;
   NamedTensors weights;
   EXPECT_THAT(StartByCopying(config, 1, weights), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("12")));
+}
+
+TEST(MatchingStartTest, TheEncoderTellsTokensThatOccurTwiceByOneDirectionForAll) {
+  TempDir dir;
+  const std::string tokenizer = TinyTokenizerModel();
+  ASSERT_OK(WriteFileAtomically(dir.File("spiece.model"),
+                                std::as_bytes(std::span<const char>(tokenizer.data(), tokenizer.size()))));
+  ASSERT_OK_AND_ASSIGN(Start start, StartFromNothing({.d_model = 128, .heads = 2, .d_ff = 256, .layers = 1},
+                                                     dir.File("spiece.model"), 1, dir.File("out")));
+  ASSERT_OK(StartByMatching(start.checkpoint.config, 1, start.weights));
+  const T5 t5(start.checkpoint.config);
+  const torch::NoGradGuard no_gradients;
+  // Of each the second half comes twice, with other tokens in each text.
+  const std::vector<std::vector<int32_t>> texts = {{20, 57, 33, 91, 66, 72, 45, 38, 72, 45, 66, 38},
+                                                   {21, 58, 34, 92, 67, 73, 46, 39, 73, 39, 46, 67}};
+  const torch::Tensor encoded = t5.Encode(start.weights, PadTokens(texts, 0));
+  const torch::Tensor direction = encoded[0].slice(0, 4).mean(0) - encoded[0].slice(0, 0, 4).mean(0);
+  const torch::Tensor along = torch::matmul(encoded[1], direction);
+  EXPECT_GT(along.slice(0, 4).min().item<double>(), along.slice(0, 0, 4).max().item<double>());
+}
+
+TEST(MatchingStartTest, LayersThatCannotCompareAreRefused) {
+  T5Config config;
+  config.d_model = 16;
+  config.num_heads = 2;
+  config.d_kv = 8;
+  config.d_ff = 64;
+  config.gated = false;
+  NamedTensors weights;
+  EXPECT_THAT(StartByMatching(config, 1, weights),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not gated")));
 }
 
 }  // namespace
