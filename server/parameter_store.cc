@@ -1,5 +1,7 @@
 #include "server/parameter_store.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -26,8 +28,16 @@ absl::StatusOr<std::shared_ptr<const Parameters>> ParameterStore::AtLeast(uint64
 
 void ParameterStore::Publish(std::shared_ptr<const Parameters> next) {
   MutexLock lock(mutex_);
+  std::erase_if(retired_, [](const auto& version) { return version.expired(); });
+  retired_.push_back(current_);
   current_.swap(next);  // The old one goes, if this was its last owner, after the lock.
   since_ = std::chrono::steady_clock::now();
+}
+
+int ParameterStore::retired() const {
+  MutexLock lock(mutex_);
+  return static_cast<int>(
+      std::count_if(retired_.begin(), retired_.end(), [](const auto& version) { return !version.expired(); }));
 }
 
 std::chrono::steady_clock::duration ParameterStore::age() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/parameters.h"
@@ -30,12 +31,15 @@ class ParameterStore {
 
   // Serves `next` from now on.
   void Publish(std::shared_ptr<const Parameters> next);
+  // Versions that are served no more, but still held by somebody.
+  int retired() const;
   // How long the version has been served.
   std::chrono::steady_clock::duration age() const;
 
  private:
   mutable Mutex mutex_;
   std::shared_ptr<const Parameters> current_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<const Parameters>> retired_ ABSL_GUARDED_BY(mutex_);  // Some of them gone.
   std::chrono::steady_clock::time_point since_ ABSL_GUARDED_BY(mutex_) = std::chrono::steady_clock::now();
 };
 

@@ -1,6 +1,7 @@
 #include "server/parameter_updates.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -193,7 +194,15 @@ void ParameterUpdates::Commit(uint64_t ticket, absl::string_view digest, Done do
   committer_.Run([this, commission = *std::move(commission)]() mutable { Execute(std::move(commission)); });
 }
 
+void ParameterUpdates::AwaitRetired() const {
+  const Clock::time_point until = Clock::now() + options_.retired_patience;
+  while (parts_.store->retired() > 1 && !stopped() && Clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 void ParameterUpdates::Execute(Commission commission) {
+  AwaitRetired();
   const Clock::time_point start = Clock::now();
   absl::StatusOr<Outcome> outcome = Admit(*commission.staging, commission.lease);
   commission.staging.reset();

@@ -43,14 +43,18 @@ struct UpdateOptions {
   int64_t staging_bytes = 0;  // Memory for a version on its way; 0: enough for any, sent in float32.
   std::chrono::milliseconds lease_timeout = std::chrono::seconds(30);
   double max_norm_jump = 10.0;  // CheckNorms; 0: not checked.
+  // How long a commit waits for requests of old versions, so that beside the served one and the next, only one is in
+  // memory. Where versions come faster than requests end, they wait for each other instead of piling up.
+  std::chrono::milliseconds retired_patience = std::chrono::seconds(10);
 };
 
 // Takes versions in, checks them, makes them durable and serves them; one at a time. What a request sees changes by one
 // swap of a pointer, after all else is done:
 //
 //   Begin, Add ...   into Staging, by the holder of the lease, on the callers' threads
-//   Commit           on a thread of idle priority: decode, check digests, pack, check soundness, make durable, mix
-//                    again what is hot, swap, answer. An error anywhere leaves what is served as it is.
+//   Commit           on a thread of idle priority: let old versions end, decode, check digests, pack, check soundness,
+//                    make durable, mix again what is hot, swap, answer. An error anywhere leaves what is served as it
+//                    is.
 //
 // Thread-safe. Lock order: its lock, then that of a JobThread; callbacks run without it, on any thread.
 class ParameterUpdates {
@@ -122,6 +126,7 @@ class ParameterUpdates {
   void DropIdleStage();
 
   void Execute(Commission commission);
+  void AwaitRetired() const;
   absl::StatusOr<Outcome> Admit(Staging& staging, const LeaseName& lease);
   absl::StatusOr<std::shared_ptr<const Parameters>> Pack(const Checkpoint& next, const Checkpoint& parent) const;
   absl::StatusOr<Outcome> Restore(absl::string_view digest, std::optional<uint64_t> sequence);

@@ -25,6 +25,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/checkpoint.h"
+#include "tests/server/publication.h"
 #include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
@@ -243,26 +244,22 @@ class SteadyLoad {
 TEST_F(SeveralServersTest, OneThatIsKilledUnderLoadLosesNoRequestAndCatchesUpWhenItIsBack) {
   const std::string nginx = StartNginx();
   ASSERT_NE(nginx, "");
-  std::vector<Checkpoint> versions;
-  for (const uint64_t seed : {2, 3, 4}) {
-    const std::string directory = folder_.File(absl::StrCat("version", seed));
-    TinyOptions options;
-    options.seed = seed;
-    ASSERT_OK(MakeTinyClp(directory, options));
-    ASSERT_OK_AND_ASSIGN(Checkpoint version, OpenCheckpoint(directory));
-    versions.push_back(std::move(version));
+  ASSERT_OK_AND_ASSIGN(const Checkpoint base, OpenCheckpoint(folder_.File("checkpoint")));
+  std::vector<CheckpointPtr> versions;
+  for (const uint64_t sequence : {1, 2, 3}) {
+    versions.push_back(NextVersion(versions.empty() ? base : *versions.back(), 1, sequence, false, 1, &base));
   }
   const std::string home = servers_[0]->grpc();
   Publisher trainer({home, servers_[1]->grpc(), servers_[2]->grpc()},
                     {.holder = "trainer", .client = {.call_timeout = absl::Seconds(2)}});
   SteadyLoad load(nginx);
   load.Await(50);
-  ASSERT_OK_AND_ASSIGN(const PublishReport first, trainer.Publish(versions[0], nullptr));
+  ASSERT_OK_AND_ASSIGN(const PublishReport first, trainer.Publish(*versions[0], nullptr));
   EXPECT_TRUE(first.all_ok());
 
   servers_[0]->Kill();
   load.Await(50);
-  ASSERT_OK_AND_ASSIGN(const PublishReport second, trainer.Publish(versions[1], &versions[0]));
+  ASSERT_OK_AND_ASSIGN(const PublishReport second, trainer.Publish(*versions[1], versions[0].get()));
   EXPECT_FALSE(second.replicas[0].status.ok());
   EXPECT_OK(second.replicas[1].status);
   EXPECT_OK(second.replicas[2].status);
@@ -275,7 +272,7 @@ TEST_F(SeveralServersTest, OneThatIsKilledUnderLoadLosesNoRequestAndCatchesUpWhe
   ASSERT_OK(back.CatchUp(ParametersClient(servers_[1]->grpc()), ""));
   ASSERT_OK_AND_ASSIGN(held, back.ListVersions());
   EXPECT_EQ(held.active().SerializeAsString(), second.version.SerializeAsString()) << "from its peer";
-  ASSERT_OK_AND_ASSIGN(const PublishReport third, trainer.Publish(versions[2], &versions[1]));
+  ASSERT_OK_AND_ASSIGN(const PublishReport third, trainer.Publish(*versions[2], versions[1].get()));
   EXPECT_TRUE(third.all_ok());
   EXPECT_FALSE(third.replicas[0].whole) << "a delta is enough again";
   load.Await(50);

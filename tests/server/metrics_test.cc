@@ -97,7 +97,9 @@ TEST(MetricsTest, ExportsTheDocumentedSeries) {
                                             "trimtab_params_staged_bytes",
                                             "trimtab_build_info",
                                             "trimtab_draft_tokens_accepted_total",
-                                            "trimtab_draft_tokens_total"};
+                                            "trimtab_draft_tokens_total",
+                                            "trimtab_tls_certificate_expiry_timestamp_seconds",
+                                            "trimtab_tls_reloads_total"};
   EXPECT_EQ(names, documented);
 }
 

@@ -46,6 +46,17 @@ TEST(ParameterStoreTest, ShowsAForeignDigestShortenedAndEscaped) {
   EXPECT_LT(status.message().size(), 300u);
 }
 
+TEST(ParameterStoreTest, CountsVersionsThatAreHeldButNotServed) {
+  ParameterStore store(MakeParameters(1));
+  auto user = store.Current();
+  EXPECT_EQ(store.retired(), 0);
+  store.Publish(MakeParameters(2));
+  store.Publish(MakeParameters(3));
+  EXPECT_EQ(store.retired(), 1) << "nobody holds the second";
+  user.reset();
+  EXPECT_EQ(store.retired(), 0);
+}
+
 TEST(ParameterStoreTest, ServesWhatWasPublishedLastWhileOldVersionsLiveOnWithTheirUsers) {
   auto old = MakeParameters(3);
   const std::weak_ptr<const Parameters> watched = old;

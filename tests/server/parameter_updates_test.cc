@@ -197,6 +197,32 @@ TEST_F(ParameterUpdatesTest, AnOldVersionIsFreedWithItsLastUser) {
   EXPECT_TRUE(watched.expired());
 }
 
+TEST_F(ParameterUpdatesTest, ACommitWaitsWhileTwoOldVersionsAreInUse) {
+  ASSERT_NO_FATAL_FAILURE(Start(true, {.retired_patience = std::chrono::hours(1)}));
+  const CheckpointPtr first = NextVersion(*base_, 1, 1), second = NextVersion(*first, 1, 2);
+  const CheckpointPtr third = NextVersion(*second, 1, 3);
+  auto slow = store_->Current();
+  ASSERT_OK(Send(*first, *base_));
+  const auto quick = store_->Current();
+  ASSERT_OK(Send(*second, *first)) << "one may be";
+  auto sent = std::async(std::launch::async, [&] { return Send(*third, *second); });
+  EXPECT_EQ(sent.wait_for(milliseconds(50)), std::future_status::timeout);
+  EXPECT_EQ(served(), second->digest);
+  slow.reset();
+  ASSERT_OK(sent.get());
+  EXPECT_EQ(served(), third->digest);
+}
+
+TEST_F(ParameterUpdatesTest, WhoHoldsOldVersionsForEverHoldsUpNoCommitForEver) {
+  ASSERT_NO_FATAL_FAILURE(Start(true, {.retired_patience = milliseconds(10)}));
+  const CheckpointPtr first = NextVersion(*base_, 1, 1), second = NextVersion(*first, 1, 2);
+  const auto slow = store_->Current();
+  ASSERT_OK(Send(*first, *base_));
+  const auto quick = store_->Current();
+  ASSERT_OK(Send(*second, *first));
+  ASSERT_OK(Send(*NextVersion(*second, 1, 3), *second));
+}
+
 // P1 and P12: a publisher that stops anywhere.
 TEST_F(ParameterUpdatesTest, WhatAVanishedPublisherSentIsDroppedWithItsLeaseAndTheNextOneSucceeds) {
   ASSERT_NO_FATAL_FAILURE(Start(true, {.lease_timeout = milliseconds(30)}));

@@ -1,9 +1,6 @@
 """The clients against a live server on the embedded checkpoint."""
 
 import asyncio
-import io
-import itertools
-import os
 import pathlib
 import subprocess
 import sys
@@ -161,19 +158,6 @@ class ClientTest(live.LiveTest):
     def example(self, name, *arguments):
         command = [sys.executable, EXAMPLES / f"{name}.py", self.address, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-    def test_the_example_of_the_readme_runs(self):
-        blocks = (live.ROOT / "README.md").read_text(encoding="utf-8").split("\n    import trimtab\n")
-        self.assertEqual(len(blocks), 2)
-        lines = itertools.takewhile(lambda line: not line or line.startswith("    "), blocks[1].split("\n"))
-        code = "import trimtab\n" + "\n".join(line.removeprefix("    ") for line in lines)
-        printed = io.StringIO()
-        names = {"print": lambda *values: print(*values, file=printed)}
-        here = os.getcwd()
-        os.chdir(live.ROOT)
-        self.addCleanup(os.chdir, here)
-        exec(code.replace("127.0.0.1:50051", self.address), names)  # pylint: disable=exec-used
-        self.assertTrue(printed.getvalue().strip())
 
 
 class TokensTest(unittest.TestCase):

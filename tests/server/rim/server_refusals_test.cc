@@ -51,7 +51,7 @@ TEST_F(ServerRefusalsTest, BadWeights) {
   ExpectRefused(WithWeights({kInfinity, 0.0}), "steering.weights[0]");
   ExpectRefused(WithWeights({-0.5, 1.5}), "steering.weights[0]");
   ExpectRefused(WithWeights({-kInfinity, 1.0}), "steering.weights[0]");
-  ExpectRefused(WithWeights({1e308, 1e308}), "steering.weights");
+  ExpectRefused(WithWeights({1e308, 1e308}), "steering.weights[0]");
   ExpectRefused(WithWeights({-std::numeric_limits<double>::denorm_min(), 1.0}), "steering.weights[0]");
   ExpectRefused(WithWeights(std::vector<double>(1'000'000, 1e-6)), "steering.weights");
   ExpectRefused(WithWeights({1.0}), "steering.weights");
