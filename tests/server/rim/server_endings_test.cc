@@ -145,7 +145,7 @@ TEST_F(ServerEndingsTest, AFullQueueRefusesWithATimeToTryAgain) {
 TEST_F(ServerEndingsTest, ADrainIsNotReadyButAcceptsThenRefusesThenCancels) {
   ASSERT_NO_FATAL_FAILURE(StartSlow([](ServerOptions& options) {
     options.max_batch_rows = 4;
-    options.drain_accept_seconds = 0.3;
+    options.drain_accept_seconds = 1.0;
     options.drain_seconds = 0.3;
   }));
   v1::SummarizeRequest endless = SlowRequest();
