@@ -70,7 +70,7 @@ test("the summary streams in, piece by piece", () => open(async (page) => {
   });
   const summary = await paste(page);
   const lengths = await page.evaluate(() => [...new Set(globalThis.lengths)].filter((length) => length > 0));
-  assert.ok(lengths.length >= 3, `grew through ${lengths}`);
+  assert.ok(lengths.length >= 2, `grew through ${lengths}`);
   assert.deepEqual(lengths, [...lengths].sort((a, b) => a - b));
   assert.equal(lengths.at(-1), summary.length);
 }));
