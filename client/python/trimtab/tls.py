@@ -40,7 +40,7 @@ def channels(grpc_module: Any, servers: list[str], tls: Tls | None) -> list[Any]
     if tls is None:
         return [grpc_module.insecure_channel(server, CHANNEL_OPTIONS) for server in servers]
     credentials = grpc.ssl_channel_credentials(_read(tls.ca), _read(tls.key), _read(tls.certificate))
-    options = list(CHANNEL_OPTIONS)
+    options: list[tuple[str, int | str]] = [*CHANNEL_OPTIONS]
     if tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
     return [grpc_module.secure_channel(server, credentials, options) for server in servers]
