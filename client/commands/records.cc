@@ -13,21 +13,6 @@ namespace {
 
 double Seconds(const google::protobuf::Duration& d) { return static_cast<double>(d.seconds()) + 1e-9 * d.nanos(); }
 
-const char* CacheName(v1::CacheOutcome outcome) {
-  switch (outcome) {
-    case v1::CACHE_OUTCOME_HIT:
-      return "hit";
-    case v1::CACHE_OUTCOME_MISS:
-      return "miss";
-    case v1::CACHE_OUTCOME_SHARED:
-      return "shared";
-    case v1::CACHE_OUTCOME_BASIS:
-      return "basis";
-    default:
-      return "unknown";
-  }
-}
-
 template <typename Repeated>
 nlohmann::ordered_json List(const Repeated& values) {
   return nlohmann::ordered_json(std::vector<typename Repeated::value_type>(values.begin(), values.end()));
@@ -67,6 +52,21 @@ std::map<std::string, double> Sorted(const google::protobuf::Map<std::string, do
 }
 
 }  // namespace
+
+const char* CacheName(v1::CacheOutcome outcome) {
+  switch (outcome) {
+    case v1::CACHE_OUTCOME_HIT:
+      return "hit";
+    case v1::CACHE_OUTCOME_MISS:
+      return "miss";
+    case v1::CACHE_OUTCOME_SHARED:
+      return "shared";
+    case v1::CACHE_OUTCOME_BASIS:
+      return "basis";
+    default:
+      return "unknown";
+  }
+}
 
 std::string JsonRecord(const std::string& id, const v1::SummarizeResponse& reply) {
   nlohmann::ordered_json record;

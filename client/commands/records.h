@@ -8,6 +8,9 @@
 
 namespace trimtab {
 
+// "hit", "miss", "shared", "basis"; "unknown" for any other.
+const char* CacheName(v1::CacheOutcome outcome);
+
 // One reply as one line of JSON, without its newline: id (when not empty), summary, alpha, weights, coefficients,
 // finish_reason, truncated, input_tokens, output_tokens, token_ids and log_probs when the reply has them, and, of a
 // server's reply, parameter_digest, cache and seconds.

@@ -6,25 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "client/commands/records.h"
 #include "nlohmann/json.hpp"
 
 namespace trimtab {
 namespace {
-
-const char* CacheName(v1::CacheOutcome cache) {
-  switch (cache) {
-    case v1::CACHE_OUTCOME_HIT:
-      return "hit";
-    case v1::CACHE_OUTCOME_MISS:
-      return "miss";
-    case v1::CACHE_OUTCOME_SHARED:
-      return "shared";
-    case v1::CACHE_OUTCOME_BASIS:
-      return "basis";
-    default:
-      return "unknown";
-  }
-}
 
 bool IsRefusal(const absl::Status& status) { return absl::IsResourceExhausted(status) || absl::IsUnavailable(status); }
 
