@@ -196,7 +196,7 @@ void ParameterUpdates::Commit(uint64_t ticket, absl::string_view digest, Done do
 
 void ParameterUpdates::AwaitRetired() const {
   const Clock::time_point until = Clock::now() + options_.retired_patience;
-  while (parts_.store->retired() > 1 && !stopped() && Clock::now() < until) {
+  while (parts_.store->retired() > 0 && !stopped() && Clock::now() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
@@ -242,16 +242,18 @@ absl::StatusOr<ParameterUpdates::Outcome> ParameterUpdates::Admit(Staging& stagi
     MutexLock lock(mutex_);
     if (lease_.last() != lease) return Superseded();
   }
-  std::shared_ptr<const Checkpoint> source;
-  if (parts_.log == nullptr) {
-    source = std::make_shared<const Checkpoint>(std::move(received));
-  } else {
-    std::vector<std::byte> copy;
-    ASSIGN_OR_RETURN(source, parts_.log->Append(received, next->Image(*parts_.backend, &copy), PackedKind()));
-  }
+  ASSIGN_OR_RETURN(std::shared_ptr<const Checkpoint> source, Keep(std::move(received), *next));
   parts_.cache->Remix(*parts_.store->Current(), next, [this] { return !stopped(); });
   Serve(std::move(source), next);
   return Outcome{next->version(), parts_.log != nullptr};
+}
+
+// Where there is a log, what was received leaves memory here.
+absl::StatusOr<std::shared_ptr<const Checkpoint>> ParameterUpdates::Keep(Checkpoint received,
+                                                                         const Parameters& packed) {
+  if (parts_.log == nullptr) return std::make_shared<const Checkpoint>(std::move(received));
+  std::vector<std::byte> copy;
+  return parts_.log->Append(received, packed.Image(*parts_.backend, &copy), PackedKind());
 }
 
 void ParameterUpdates::Serve(std::shared_ptr<const Checkpoint> source,

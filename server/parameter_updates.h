@@ -43,7 +43,7 @@ struct UpdateOptions {
   int64_t staging_bytes = 0;  // Memory for a version on its way; 0: enough for any, sent in float32.
   std::chrono::milliseconds lease_timeout = std::chrono::seconds(30);
   double max_norm_jump = 10.0;  // CheckNorms; 0: not checked.
-  // How long a commit waits for requests of old versions, so that beside the served one and the next, only one is in
+  // How long a commit waits for the last requests of old versions, so that only the served one and the next are in
   // memory. Where versions come faster than requests end, they wait for each other instead of piling up.
   std::chrono::milliseconds retired_patience = std::chrono::seconds(10);
 };
@@ -129,6 +129,7 @@ class ParameterUpdates {
   void AwaitRetired() const;
   absl::StatusOr<Outcome> Admit(Staging& staging, const LeaseName& lease);
   absl::StatusOr<std::shared_ptr<const Parameters>> Pack(const Checkpoint& next, const Checkpoint& parent) const;
+  absl::StatusOr<std::shared_ptr<const Checkpoint>> Keep(Checkpoint received, const Parameters& packed);
   absl::StatusOr<Outcome> Restore(absl::string_view digest, std::optional<uint64_t> sequence);
   absl::StatusOr<std::shared_ptr<const Parameters>> PackAgain(const Checkpoint& version) const;
   std::string PackedKind() const;

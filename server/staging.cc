@@ -191,7 +191,7 @@ absl::Status Staging::Decode(size_t place) {
 
 absl::StatusOr<Checkpoint> Staging::Finish() {
   for (size_t place = 0; place < places_.size(); ++place) RETURN_IF_ERROR(Decode(place));
-  Checkpoint checkpoint = WithPublished(*base_, decoded_, memory_, manifest_.version);
+  Checkpoint checkpoint = WithPublished(*base_, decoded_, std::move(memory_), manifest_.version);
   const std::string digest = ParametersDigest(checkpoint.tensors);
   if (checkpoint.digest == digest) return checkpoint;
   return absl::DataLossError(absl::StrCat("the parameters have the digest ", digest, "; the publisher says ",

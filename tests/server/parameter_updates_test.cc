@@ -197,30 +197,25 @@ TEST_F(ParameterUpdatesTest, AnOldVersionIsFreedWithItsLastUser) {
   EXPECT_TRUE(watched.expired());
 }
 
-TEST_F(ParameterUpdatesTest, ACommitWaitsWhileTwoOldVersionsAreInUse) {
+TEST_F(ParameterUpdatesTest, ACommitWaitsWhileAnOldVersionIsInUse) {
   ASSERT_NO_FATAL_FAILURE(Start(true, {.retired_patience = std::chrono::hours(1)}));
   const CheckpointPtr first = NextVersion(*base_, 1, 1), second = NextVersion(*first, 1, 2);
-  const CheckpointPtr third = NextVersion(*second, 1, 3);
   auto slow = store_->Current();
-  ASSERT_OK(Send(*first, *base_));
-  const auto quick = store_->Current();
-  ASSERT_OK(Send(*second, *first)) << "one may be";
-  auto sent = std::async(std::launch::async, [&] { return Send(*third, *second); });
+  ASSERT_OK(Send(*first, *base_)) << "nothing was old yet";
+  auto sent = std::async(std::launch::async, [&] { return Send(*second, *first); });
   EXPECT_EQ(sent.wait_for(milliseconds(50)), std::future_status::timeout);
-  EXPECT_EQ(served(), second->digest);
+  EXPECT_EQ(served(), first->digest);
   slow.reset();
   ASSERT_OK(sent.get());
-  EXPECT_EQ(served(), third->digest);
+  EXPECT_EQ(served(), second->digest);
 }
 
 TEST_F(ParameterUpdatesTest, WhoHoldsOldVersionsForEverHoldsUpNoCommitForEver) {
   ASSERT_NO_FATAL_FAILURE(Start(true, {.retired_patience = milliseconds(10)}));
-  const CheckpointPtr first = NextVersion(*base_, 1, 1), second = NextVersion(*first, 1, 2);
+  const CheckpointPtr first = NextVersion(*base_, 1, 1);
   const auto slow = store_->Current();
   ASSERT_OK(Send(*first, *base_));
-  const auto quick = store_->Current();
-  ASSERT_OK(Send(*second, *first));
-  ASSERT_OK(Send(*NextVersion(*second, 1, 3), *second));
+  ASSERT_OK(Send(*NextVersion(*first, 1, 2), *first));
 }
 
 // P1 and P12: a publisher that stops anywhere.
