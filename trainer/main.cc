@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   trimtab::AddFinetune(app, &chosen);
   trimtab::AddRewardModel(app, &chosen);
   trimtab::AddEvaluate(app, &chosen);
+  trimtab::AddScore(app, &chosen);
   trimtab::AddCalibrate(app, &chosen);
   trimtab::AddTrain(app, &chosen);
   trimtab::AddControl(app, &chosen);

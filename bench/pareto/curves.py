@@ -49,7 +49,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", help="log.jsonl of the run")
     parser.add_argument("--live", help="what live.py printed")
-    parser.add_argument("--scores", nargs="+", default=["rouge", "grounding"], help="of live.py, to draw")
+    parser.add_argument("--scores", nargs="+", default=[], help="of live.py, to draw, one for each reward")
     parser.add_argument("--window", type=int, default=40, help="steps that a point is the mean of")
     parser.add_argument("--out", required=True, help="PNG or SVG")
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What a running server replies while a trainer publishes into it: one line of JSON for each version and weighting.
 
-Asks for the summaries of the first articles of a corpus whenever the server holds a new version, scores them with
-rouge_score (PyPI) and by grounding (model/rewards/grounding.h), and ends when no new version came for --patience.
+Asks for the summaries of the first articles of a corpus whenever the server holds a new version, has `trimtab-trainer
+score` judge them, and ends when no new version came for --patience.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import json
 import re
 import statistics
 import subprocess
-import sys
+import tempfile
 import time
 
 
@@ -18,6 +18,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--client", required=True, help="the trimtab program")
     parser.add_argument("--server", required=True, help="HOST:PORT")
+    parser.add_argument("--trainer", required=True, help="the trimtab-trainer program")
+    parser.add_argument("--judges", required=True, help="folder whose reward_models/ judge")
     parser.add_argument("--corpus", required=True, help="JSONL of held-out articles")
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--weights", nargs="+", default=["1,0", "0.5,0.5", "0,1"])
@@ -26,23 +28,11 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def grounding(article, summary, words):
-    """In percent, as model/rewards/grounding.h has it; `words` splits and stems."""
-    source, written = words(article), words(summary)
-    if not written:
-        return 0.0
-    pairs = list(zip(written, written[1:]))
-    known, known_pairs = set(source), set(zip(source, source[1:]))
-    of_words = sum(word in known for word in written) / len(written)
-    of_pairs = sum(pair in known_pairs for pair in pairs) / len(pairs) if pairs else 0.0
-    return 50 * (of_words + of_pairs)
-
-
 class Watch:
     """A server, and what is asked of it."""
 
-    def __init__(self, arguments, rouge, words):
-        self.arguments, self.rouge, self.words = arguments, rouge, words
+    def __init__(self, arguments):
+        self.arguments = arguments
         with open(arguments.corpus, encoding="utf-8") as lines:
             self.examples = [json.loads(line) for _, line in zip(range(arguments.count), lines)]
 
@@ -62,17 +52,24 @@ class Watch:
                            text=example["document"])
         return [json.loads(line)["summary"] for line in said.splitlines()]
 
+    def scores(self, summaries):
+        """The mean of each score over the articles."""
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as texts:
+            for example, summary in zip(self.examples, summaries):
+                texts.write(json.dumps({"document": example["document"], "summary": summary or ".",
+                                        "reference": example["summary"]}) + "\n")
+            texts.flush()
+            said = subprocess.run([self.arguments.trainer, "score", "--texts", texts.name, "--judges",
+                                   self.arguments.judges, "--threads", "1"], check=True, text=True, stdout=subprocess.PIPE)
+        lines = [json.loads(line) for line in said.stdout.splitlines()]
+        return {name: round(statistics.mean(line[name] for line in lines), 3) for name in lines[0]}
+
     def ask(self):
         """The mean scores of each weighting, and its first summaries."""
         replies = [self.replies(example) for example in self.examples]
         for i, weights in enumerate(self.arguments.weights):
             summaries = [reply[i] for reply in replies]
-            pairs = list(zip(self.examples, summaries))
-            yield {"weights": [float(w) for w in weights.split(",")],
-                   "rouge": round(statistics.mean(self.rouge(e["summary"], s) for e, s in pairs), 3),
-                   "grounding": round(statistics.mean(grounding(e["document"], s, self.words) for e, s in pairs), 3),
-                   "words": round(statistics.mean(len(s.split()) for s in summaries), 2),
-                   "first": summaries[:3]}
+            yield {"weights": [float(w) for w in weights.split(",")], **self.scores(summaries), "first": summaries[:3]}
 
     def run(self):
         start = asked = time.monotonic()
@@ -88,13 +85,5 @@ class Watch:
             count, last, asked = count + 1, now, time.monotonic()
 
 
-def main():
-    from rouge_score import rouge_scorer, tokenizers
-    scorer = rouge_scorer.RougeScorer(["rougeLsum"], use_stemmer=True)
-    words = tokenizers.DefaultTokenizer(use_stemmer=True).tokenize
-    Watch(parse_arguments(), lambda reference, summary: 100 * scorer.score(reference, summary)["rougeLsum"].fmeasure,
-          words).run()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    Watch(parse_arguments()).run()

@@ -56,6 +56,23 @@ class Task:
         soups = self.volume("soups", articles, seeds)
         return self.volume(system, articles, seeds) / soups if soups > 0 else float("inf")
 
+    def inside_over_soups(self, system, articles=None, seeds=None):
+        """How much more w.R than Rewarded Soups at the same weightings, on average over those that are no vertex."""
+        ours, soups = self.curve(system, articles, seeds), self.curve("soups", articles, seeds)
+        gains = [sum(x * (a - b) for x, a, b in zip(w, one, other))
+                 for w, one, other in zip(self.weights(system), ours, soups) if max(w) < 1]
+        return sum(gains) / len(gains) if gains else 0.0
+
+    def dominated_soups(self, system):
+        """At how many of the weightings that are no vertex every reward is above that of Rewarded Soups."""
+        pairs = [(a, b) for w, a, b in zip(self.weights(system), self.curve(system), self.curve("soups")) if max(w) < 1]
+        return f"{sum(all(x > y for x, y in zip(a, b)) for a, b in pairs)} of {len(pairs)}"
+
+    def differ(self, system):
+        """Of the summaries, how many are not the same at all vertices, in percent."""
+        shares = [cell["differ_between_vertices"] for cell in self.seeds(system) if "differ_between_vertices" in cell]
+        return f"{100 * sum(shares) / len(shares):.0f} %" if shares else "-"
+
     def steering(self, system):
         """Rank correlation of each reward with its weight."""
         curve, weights = self.curve(system), self.weights(system)
@@ -72,19 +89,35 @@ def table(task):
     """Markdown."""
     lines = [f"## {task.name}", "", f"Rewards {', '.join(task.rewards)}; the reference model has "
              f"{', '.join(f'{x:.3f}' for x in task.reference)}; {task.count()} held-out articles.", "",
-             "| system | seeds | steps | hypervolume | over soups | spread | steering | minutes |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+             "| system | seeds | steps | hypervolume | over soups | inside: w.R over soups | inside: above soups in all "
+             "| spread | steering | differ | MB | minutes |", "| --- " * 12 + "|"]
     for system in sorted(task.cells):
         cells = task.seeds(system)
-        ratio = "-"
+        ratio = inside = above = "-"
         if task.cells["soups"]:
-            ratio = interval(task.over_soups, task, system, min(len(cells), len(task.cells["soups"])))
+            seeds = min(len(cells), len(task.cells["soups"]))
+            ratio = interval(task.over_soups, task, system, seeds)
+            inside = interval(task.inside_over_soups, task, system, seeds)
+            above = task.dominated_soups(system)
         steering = ", ".join(f"{x:.2f}" for x in task.steering(system))
         minutes = sum(cell["training_minutes"] for cell in cells) / len(cells)
         lines.append(f"| {system} | {len(cells)} | {cells[0]['settings']['steps']} | "
-                     f"{interval(task.volume, task, system, len(cells))} | {ratio} | "
-                     f"{measures.spread(task.curve(system)):.3f} | {steering} | {minutes:.1f} |")
+                     f"{interval(task.volume, task, system, len(cells))} | {ratio} | {inside} | {above} | "
+                     f"{measures.spread(task.curve(system)):.3f} | {steering} | {task.differ(system)} | "
+                     f"{cells[0].get('checkpoint_mb', '-')} | {minutes:.1f} |")
     return "\n".join(lines) + "\n"
+
+
+def samples(task, system):
+    """Markdown: the first articles' summaries by weighting, as in D.2."""
+    cell = task.seeds(system)[0]
+    written = {tuple(point["weights"]): point["articles"].get("summaries", []) for point in cell["points"]}
+    shown = [w for w in ((1, 0), (.8, .2), (.5, .5), (.2, .8), (0, 1)) if written.get(w)]
+    lines = [f"Summaries of {system}, seed {cell['seed']}, by the weights of {', '.join(task.rewards)}:", "",
+             "| article | " + " | ".join(f"{a:g}, {b:g}" for a, b in shown) + " |", "| --- " * (len(shown) + 1) + "|"]
+    for article in range(len(written[shown[0]]) if shown else 0):
+        lines.append(f"| {article + 1} | " + " | ".join(written[w][article].replace("|", "/") for w in shown) + " |")
+    return "\n".join(lines) + "\n" if shown else ""
 
 
 def draw(task, path):
@@ -112,12 +145,15 @@ def main():
     folder = parser.parse_args().folder
     page = ["# Pareto fronts", "", "Written by `bench/pareto/report.py`. Intervals: 95 %, over articles and seeds. "
             f"Hypervolumes count from the reference model's rewards minus {MARGIN}. Over soups: hypervolume divided by "
-            "that of Rewarded Soups on the same draws. Steering: rank correlation of each reward with its weight.", ""]
+            "that of Rewarded Soups on the same draws. Inside: at the weightings that are no vertex. Steering: rank "
+            "correlation of each reward with its weight. Differ: summaries that are not the same at all vertices. MB: "
+            "of the checkpoint, the reference included.", ""]
     for reference in sorted(folder.glob("*/reference.json")):
         task = Task(reference.parent)
         if task.cells:
             draw(task, folder / f"{task.name}.svg")
             page += [table(task), f"![{task.name}]({task.name}.svg)", ""]
+            page += [text for text in (samples(task, system) for system in ("attn", "full") if task.cells[system]) if text]
     (folder / "README.md").write_text("\n".join(page))
 
 

@@ -14,6 +14,7 @@ import time
 
 import systems
 
+SAMPLES = 8  # Articles whose summaries a cell keeps.
 ROOT = pathlib.Path(__file__).parents[2]
 RANGE = re.compile(r"^(\w+): (\S+) maps to 0, (\S+) to 1$", re.MULTILINE)
 QUICK = {"steps": 20, "batch": 8, "count": 20, "tasks": ["rouge_brevity"], "systems": ["attn", "soups"], "seeds": [1]}
@@ -68,7 +69,8 @@ class Bench:
         chosen = self.arguments
         settings = {
             "alpha": chosen.alpha, "out": str(self.work / name), "start": chosen.reference,
-            "corpus": f"{chosen.corpus}/train.jsonl", "seed": seed, "steps": chosen.steps, "batch": chosen.batch,
+            "corpus": f"{chosen.corpus}/train.jsonl", "seed": seed,
+            "steps": chosen.steps * systems.turns(system, systems.TASKS[task]), "batch": chosen.batch,
             "learning_rate": chosen.learning_rate, "value_learning_rate": chosen.value_learning_rate,
             "max_input_tokens": chosen.max_input_tokens, "max_new_tokens": chosen.max_new_tokens,
             "threads": chosen.threads, "checkpoint_every": 100, "keep_checkpoints": 1,
@@ -102,6 +104,17 @@ class Bench:
                             *self.scoring())
         return [json.loads(line) for line in said.splitlines()]
 
+    @staticmethod
+    def condensed(points):
+        """What a cell keeps of an evaluation: of each article the rewards, and the summaries of the first few."""
+        written = [point["articles"]["summaries"] for point in points]
+        vertices = [w for point, w in zip(points, written) if max(point["weights"]) == 1]
+        differ = sum(len(set(summaries)) > 1 for summaries in zip(*vertices)) / len(written[0])
+        for point in points:
+            articles = point["articles"]
+            point["articles"] = {"summaries": articles["summaries"][:SAMPLES], "rewards": articles["rewards"]}
+        return {"differ_between_vertices": differ, "points": points}
+
     def result(self, task, system, seed):
         return self.out / task / f"{system}-seed{seed}.json"
 
@@ -118,8 +131,10 @@ class Bench:
             "settings": {key: getattr(self.arguments, key) for key in (
                 "steps", "batch", "learning_rate", "value_learning_rate", "alpha", "count", "max_input_tokens",
                 "max_new_tokens")},
+            "checkpoint_mb": round(sum(file.stat().st_size for file in (run / "latest").rglob("*.safetensors")
+                                       if "reward_models" not in file.parts) / 1e6),
             "training_minutes": round((time.monotonic() - start) / 60, 1),
-            "points": self.evaluate(run / "latest", systems.weightings(rewards)),
+            **self.condensed(self.evaluate(run / "latest", systems.weightings(rewards))),
         })
 
     def reference(self, task):
@@ -128,7 +143,8 @@ class Bench:
         config, run = self.configure(f"reference-{task}", task, "attn", 0, self.ranges(task))
         self.trainer("train", config, "--only-begin")
         points = self.evaluate(run / "latest", [tuple(1 / len(rewards) for _ in rewards)])
-        self.write(self.out / task / "reference.json", {"task": task, "rewards": rewards, "points": points})
+        self.write(self.out / task / "reference.json",
+                   {"task": task, "rewards": rewards, **self.condensed(points)})
 
     @staticmethod
     def write(path, result):

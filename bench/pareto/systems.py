@@ -7,6 +7,8 @@ SYSTEMS = {
     "logit": {"policy": {"variant": "logit"}},
     "prompting": {"policy": {"variant": "none"}, "prompted": True},
     "soups": {"policy": {"variant": "full"}, "sampling": {"vertices": True}},
+    # As many steps for each reward as others have in all; only its vertices are what it is about.
+    "single": {"policy": {"variant": "full"}, "sampling": {"vertices": True}},
     "full_prompted": {"policy": {"variant": "full"}, "prompted": True},
 }
 
@@ -30,6 +32,11 @@ STEPS_OF_WEIGHT = 10  # Two rewards: weights 0, 0.1 ... 1.
 # Figure 4's: the vertices, points between two, and the inside.
 THREE_WEIGHTS = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (.8, .2, 0), (.5, .5, 0), (.2, .8, 0), (0, .8, .2), (0, .5, .5), (0, .2, .8),
                  (.8, 0, .2), (.5, 0, .5), (.2, 0, .8), (.34, .33, .33)]
+
+
+def turns(system, rewards):
+    """How many times the steps of the others a system is given."""
+    return len(rewards) if system == "single" else 1
 
 
 def weightings(rewards):

@@ -7,7 +7,6 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "bench/pareto"))
 
 import curves  # noqa: E402
-import live  # noqa: E402
 
 
 def step(number, weight, reward):
@@ -30,20 +29,6 @@ class CurvesTest(unittest.TestCase):
     def test_replies_go_by_weighting_and_version(self):
         replies = [{"version": v, "weights": [w, 1 - w], "rouge": 10 * v + w} for v in (0, 1) for w in (1.0, 0.0)]
         self.assertEqual(curves.by_version(replies, "rouge"), {"1,0": [(0, 1.0), (1, 11.0)], "0,1": [(0, 0.0), (1, 10.0)]})
-
-
-class GroundingTest(unittest.TestCase):
-    """The figures of tests/model/rewards/grounding_test.cc."""
-
-    def of(self, summary):
-        return live.grounding("foo is a library with bindings for python", summary, str.split)
-
-    def test_words_and_pairs_count_alike(self):
-        self.assertEqual(self.of("bindings for python"), 100)
-        self.assertAlmostEqual(self.of("bindings for ruby"), 50 * (2 / 3 + 1 / 2))
-        self.assertEqual(self.of("python for bindings"), 50)
-        self.assertEqual(self.of("library"), 50)
-        self.assertEqual(self.of(""), 0)
 
 
 if __name__ == "__main__":

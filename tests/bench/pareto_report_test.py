@@ -55,7 +55,25 @@ class ReportTest(unittest.TestCase):
     def test_the_table_has_a_line_per_system(self):
         lines = report.table(self.task).splitlines()
         self.assertIn("| attn | 2 | 5 | 0.850 [", lines[6])
-        self.assertIn("| soups | 1 | 5 | 0.250 [0.250, 0.250] | 1.000 [1.000, 1.000] | 0.000 |", lines[7])
+        self.assertIn("| soups | 1 | 5 | 0.250 [0.250, 0.250] | 1.000 [1.000, 1.000] | 0.000 [0.000, 0.000] | 0 of 0 |", lines[7])
+
+    def test_inside_counts_weightings_that_are_no_vertex(self):
+        self.write("attn-seed1.json", cell("attn", 1, [point([1, 0], [9, 9]), point([.5, .5], [.7, .6])]))
+        self.write("soups-seed1.json", cell("soups", 1, [point([1, 0], [0, 0]), point([.5, .5], [.5, .5])]))
+        (self.place / "attn-seed2.json").unlink()
+        task = report.Task(self.place)
+        self.assertAlmostEqual(task.inside_over_soups("attn"), 0.15)
+        self.assertEqual(task.dominated_soups("attn"), "1 of 1")
+
+    def test_samples_stand_by_weighting(self):
+        points = [point([1, 0], [1, 0]), point([.5, .5], [1, 0])]
+        for one, text in zip(points, ("short", "a | longer one")):
+            one["articles"]["summaries"] = [text]
+        self.write("attn-seed1.json", {**cell("attn", 1, points), "differ_between_vertices": 0.5})
+        task = report.Task(self.place)
+        self.assertIn("| 1 | short | a / longer one |", report.samples(task, "attn"))
+        self.assertEqual(task.differ("attn"), "50 %")
+        self.assertEqual(task.differ("soups"), "-")
 
 
 class SystemsTest(unittest.TestCase):

@@ -18,6 +18,7 @@ void AddPairs(CLI::App& app, Chosen* chosen);  // consistency, quality
 void AddFinetune(CLI::App& app, Chosen* chosen);
 void AddRewardModel(CLI::App& app, Chosen* chosen);  // consistency, quality
 void AddEvaluate(CLI::App& app, Chosen* chosen);
+void AddScore(CLI::App& app, Chosen* chosen);
 void AddCalibrate(CLI::App& app, Chosen* chosen);
 void AddTrain(CLI::App& app, Chosen* chosen);
 void AddControl(CLI::App& app, Chosen* chosen);

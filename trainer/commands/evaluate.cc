@@ -79,7 +79,8 @@ std::vector<double> Rounded(std::vector<double> values) {
 }
 
 nlohmann::ordered_json PerArticle(const Report& report) {
-  nlohmann::ordered_json articles = {{"rewards", nlohmann::ordered_json::object()}};
+  nlohmann::ordered_json articles = {{"summaries", report.written->summaries},
+                                     {"rewards", nlohmann::ordered_json::object()}};
   for (const auto& [name, values] : report.rewards) articles["rewards"][name] = Rounded(values);
   if (report.regularised.has_value()) {
     articles["kl"] = Rounded(report.regularised->kl);
@@ -153,7 +154,8 @@ void AddEvaluate(CLI::App& app, Chosen* chosen) {
       ->type_name("DIR");
   command->add_option("--sample-seed", flags->sample_seed, "Of those samples")->type_name("N")->capture_default_str();
   command->add_flag("--json", flags->json, "One object a line");
-  command->add_flag("--per-article", flags->per_article, "With --json: rewards, divergence and value of each article");
+  command->add_flag("--per-article", flags->per_article,
+                    "With --json: summary, rewards, divergence and value of each article");
   command->callback([flags, chosen] { *chosen = [flags] { return Run(*flags); }; });
 }
 
