@@ -5,6 +5,7 @@
 #include "absl/strings/str_replace.h"
 #include "client/commands/command.h"
 #include "client/version.h"
+#include "common/completion.h"
 
 namespace {
 
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", absl::StrCat("trimtab ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
+  trimtab::AddCompletion(app);
   trimtab::Chosen chosen;
   trimtab::AddSummarize(app, &chosen);
   trimtab::AddExplore(app, &chosen);

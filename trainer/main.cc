@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/completion.h"
 #include "trainer/commands/command.h"
 #include "trainer/process_settings.h"
 #include "trainer/version.h"
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
       "command line that cannot be used.");
   app.require_subcommand(1);
   app.set_version_flag("--version", absl::StrCat("trimtab-trainer ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
+  trimtab::AddCompletion(app);
   trimtab::Chosen chosen;
   trimtab::AddCorpus(app, &chosen);
   trimtab::AddVocabulary(app, &chosen);

@@ -8,6 +8,7 @@
 #include "client/commands/tls_flags.h"
 #include "client/gateway/gateway.h"
 #include "client/version.h"
+#include "common/completion.h"
 
 namespace trimtab {
 namespace {
@@ -93,6 +94,7 @@ int main(int argc, char** argv) {
   CLI::App app("HTTP, JSON and a web page in front of trimtabd.", "trimtab-gateway");
   app.footer(trimtab::kFooter);
   app.set_version_flag("--version", absl::StrCat("trimtab-gateway ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
+  trimtab::AddCompletion(app);
   trimtab::Flags flags;
   trimtab::AddFlags(app, &flags);
   try {

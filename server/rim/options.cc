@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/completion.h"
 #include "server/rim/prewarm.h"
 #include "server/rim/version.h"
 
@@ -275,6 +276,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
                  /*config_required=*/file != nullptr)
       ->type_name("FILE");
   app.set_version_flag("--version", absl::StrCat("trimtabd ", VersionText()));
+  AddCompletion(app);
   bool check = false;
   bool print_config = false;
   app.add_flag("--check", check, "Load and validate the checkpoint and the configuration, then exit")
