@@ -1,16 +1,23 @@
 // trimtab: the command line.
 #include <iostream>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/commands/command.h"
 #include "client/version.h"
+#include "common/completion.h"
+#include "common/help.h"
 
 namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
+constexpr char kDescription[] =
+    "Steer a summary: calls trimtabd, runs checkpoints without it, makes them and looks inside.\n"
+    "\n"
+    "  trimtab COMMAND --help";
 constexpr char kFooter[] =
     "Exit codes: 0 when all went well; 1 when a call, a file or a checkpoint failed, with one line on the standard\n"
     "error; 2 for a command line that cannot be used.";
@@ -23,10 +30,12 @@ int Complain(absl::string_view message, int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Steer a summary: calls trimtabd, runs checkpoints without it, makes them and looks inside.", "trimtab");
+  CLI::App app(kDescription, "trimtab");
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", absl::StrCat("trimtab ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
+  app.formatter(std::make_shared<trimtab::HelpFormatter>());
+  trimtab::AddCompletion(app);
   trimtab::Chosen chosen;
   trimtab::AddSummarize(app, &chosen);
   trimtab::AddExplore(app, &chosen);

@@ -7,6 +7,19 @@ install(TARGETS trimtabd trimtab trimtab-gateway RUNTIME DESTINATION bin COMPONE
 install(TARGETS trimtab-trainer RUNTIME DESTINATION bin COMPONENT trainer)
 install(TARGETS trimtab_sentencepiece LIBRARY DESTINATION lib/trimtab COMPONENT programs)
 
+# What shells complete, as the programs print it.
+function(trimtab_install_completion program component)
+  set(script ${PROJECT_BINARY_DIR}/completions/${program})
+  install(CODE "file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/completions)
+                execute_process(COMMAND $<TARGET_FILE:${program}> --completion bash OUTPUT_FILE ${script} COMMAND_ERROR_IS_FATAL ANY)"
+          COMPONENT ${component})
+  install(FILES ${script} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT ${component})
+endfunction()
+trimtab_install_completion(trimtabd programs)
+trimtab_install_completion(trimtab programs)
+trimtab_install_completion(trimtab-gateway programs)
+trimtab_install_completion(trimtab-trainer trainer)
+
 install(TARGETS trimtab_client trimtab_model trimtab_kernels trimtab_proto trimtab_sentencepiece_proto EXPORT trimtab-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library INCLUDES DESTINATION ${headers})
 install(DIRECTORY client model kernels DESTINATION ${headers} COMPONENT library FILES_MATCHING PATTERN *.h

@@ -1,8 +1,11 @@
 // trimtab-trainer: learns checkpoints and streams them into running servers.
 #include <iostream>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/completion.h"
+#include "common/help.h"
 #include "trainer/commands/command.h"
 #include "trainer/process_settings.h"
 #include "trainer/version.h"
@@ -27,6 +30,8 @@ int main(int argc, char** argv) {
       "command line that cannot be used.");
   app.require_subcommand(1);
   app.set_version_flag("--version", absl::StrCat("trimtab-trainer ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
+  app.formatter(std::make_shared<trimtab::HelpFormatter>());
+  trimtab::AddCompletion(app);
   trimtab::Chosen chosen;
   trimtab::AddCorpus(app, &chosen);
   trimtab::AddVocabulary(app, &chosen);

@@ -26,7 +26,7 @@ void AddVersions(CLI::App& app, Chosen* chosen);  // And activate.
 inline constexpr char kDefaultServer[] = "127.0.0.1:50051";
 inline constexpr char kServerEnv[] = "TRIMTAB_SERVER";  // Says --server where the flag does not.
 inline constexpr char kServerHelp[] =
-    "Of trimtabd, or several with commas: each weighting has the one it goes to, and others should that one fail";
+    "trimtabd, or several with commas: each weighting has one of them, and others should that one fail";
 
 }  // namespace trimtab
 

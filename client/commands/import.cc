@@ -51,7 +51,11 @@ void AddNaming(CLI::App& app, ImportOptions& options) {
 }
 
 void AddHuggingFace(CLI::App& app, Chosen* chosen) {
-  CLI::App* command = app.add_subcommand("hf", "A plain Hugging Face T5 or FLAN-T5: no rewards, serves as it is.");
+  CLI::App* command = app.add_subcommand("hf",
+                                         "A plain Hugging Face T5 or FLAN-T5: no rewards, serves as it is.\n"
+                                         "\n"
+                                         "  trimtab import hf flan-t5-small plain\n"
+                                         "  trimtabd --model plain");
   auto flags = std::make_shared<ImportFlags>();
   command->add_option("dir", flags->folder, "Hugging Face folder")->type_name("DIR")->required();
   command->add_option("out", flags->out, "Folder to make; must not exist or be empty")->type_name("OUT")->required();
@@ -62,8 +66,10 @@ void AddHuggingFace(CLI::App& app, Chosen* chosen) {
 void AddSoup(CLI::App& app, Chosen* chosen) {
   CLI::App* command = app.add_subcommand(
       "soup",
-      "Rewarded Soups: one Hugging Face folder per reward, all fine-tuned from the reference, become one steerable "
-      "checkpoint. One reward and its reference make a multi-KL model.");
+      "Rewarded Soups: one Hugging Face folder per reward, all fine-tuned from the reference, become one steerable\n"
+      "checkpoint. One reward and its reference make a multi-KL model.\n"
+      "\n"
+      "  trimtab import soup --reference t5 --reward brief=t5-brief --reward full=t5-full --variant attn steerable");
   auto flags = std::make_shared<ImportFlags>();
   command->add_option("--reference", flags->soup.reference, "The model all others were fine-tuned from")
       ->type_name("DIR")
@@ -91,7 +97,7 @@ void AddSoup(CLI::App& app, Chosen* chosen) {
 }  // namespace
 
 void AddImport(CLI::App& app, Chosen* chosen) {
-  CLI::App* command = app.add_subcommand("import", "Make a checkpoint from Hugging Face T5 folders.");
+  CLI::App* command = app.add_subcommand("import", "Make a checkpoint from Hugging Face T5 folders (hf, soup).");
   command->require_subcommand(1);
   AddHuggingFace(*command, chosen);
   AddSoup(*command, chosen);

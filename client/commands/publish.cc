@@ -89,8 +89,16 @@ absl::Status Run(const PublishFlags& flags) {
 }  // namespace
 
 void AddPublish(CLI::App& app, Chosen* chosen) {
-  CLI::App* command = app.add_subcommand(
-      "publish", "Send the parameters of a checkpoint to running servers, which serve them from then on.");
+  CLI::App* command =
+      app.add_subcommand("publish",
+                         "Send the parameters of a checkpoint to running servers, which serve them from then on.\n"
+                         "\n"
+                         "One publisher at a time: a server refuses others until 30 seconds (its --lease-seconds) "
+                         "after the last message.\n"
+                         "\n"
+                         "  trimtab publish step-500 --holder me --server host-a:50051 --server host-b:50051\n"
+                         "  trimtab publish step-600 --holder me --parent step-500        # only what changed\n"
+                         "  trimtab publish --from host-a:50051 --server host-b:50051     # what b missed");
   auto flags = std::make_shared<PublishFlags>();
   command->add_option("directory", flags->directory, "Checkpoint of the model the servers run")->type_name("DIR");
   command
@@ -100,6 +108,7 @@ void AddPublish(CLI::App& app, Chosen* chosen) {
       ->envname(kServerEnv)
       ->capture_default_str();
   command->add_option("--form", flags->form, "as-is, or bf16: float32 tensors are rounded")
+      ->type_name("NAME")
       ->check(CLI::IsMember({"as-is", "bf16"}))
       ->capture_default_str();
   command
@@ -108,7 +117,9 @@ void AddPublish(CLI::App& app, Chosen* chosen) {
       ->type_name("DIR");
   command->add_option("--from", flags->peer, "Instead of a folder: a server whose version the others missed")
       ->type_name("HOST:PORT");
-  command->add_option("--holder", flags->holder, "Name under which the lease is taken; default: one of its own")
+  command
+      ->add_option("--holder", flags->holder,
+                   "Name of this publisher; equal ones may follow each other at once. Default: one of its own")
       ->type_name("NAME");
   AddTokenFlag(*command, &flags->token_file);
   AddTlsFlags(*command, &flags->tls);

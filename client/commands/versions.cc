@@ -75,13 +75,20 @@ void AddServerFlags(CLI::App& command, VersionsFlags* flags) {
 
 void AddVersions(CLI::App& app, Chosen* chosen) {
   auto flags = std::make_shared<VersionsFlags>();
-  CLI::App* versions = app.add_subcommand("versions", "List the parameter versions a server holds; * is served.");
+  CLI::App* versions =
+      app.add_subcommand("versions", "List the parameter versions a server holds, by their numbers; * is served.");
   AddServerFlags(*versions, flags.get());
   versions->callback([flags, chosen] { *chosen = [flags] { return List(*flags); }; });
 
-  CLI::App* activate = app.add_subcommand("activate", "Serve a version again that the server holds.");
+  CLI::App* activate = app.add_subcommand("activate",
+                                          "Serve a version again that the server holds.\n"
+                                          "\n"
+                                          "  trimtab versions\n"
+                                          "  trimtab activate 3");
   AddServerFlags(*activate, flags.get());
-  activate->add_option("version", flags->wanted, "Its sequence number or its digest")->required()->type_name("N");
+  activate->add_option("version", flags->wanted, "Its number or its digest, as trimtab versions prints them")
+      ->required()
+      ->type_name("N");
   activate->callback([flags, chosen] { *chosen = [flags] { return Activate(*flags); }; });
 }
 

@@ -1,22 +1,17 @@
 #include "client/gateway/gateway.h"
 
 #include <httplib.h>
-#include <sys/socket.h>
 
 #include <chrono>
 #include <functional>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
 #include "absl/random/random.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "client/gateway/connections.h"
 #include "client/gateway/http.h"
 #include "client/gateway/json.h"
 #include "client/gateway/live.h"
@@ -25,6 +20,7 @@
 #include "client/gateway/web_files.h"
 #include "client/summarizer_client.h"
 #include "client/version.h"
+#include "common/http_listener.h"
 #include "nlohmann/json.hpp"
 
 namespace trimtab {
@@ -37,18 +33,6 @@ using httplib::Response;
 constexpr char kPagePolicy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-// HOST:PORT as bound, or -1.
-int Bind(httplib::Server& server, absl::string_view listen) {
-  const size_t colon = listen.rfind(':');
-  int port = 0;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(listen.substr(colon + 1), &port)) return -1;
-  absl::string_view host = listen.substr(0, colon);
-  absl::ConsumePrefix(&host, "[");
-  absl::ConsumeSuffix(&host, "]");
-  if (port == 0) return server.bind_to_any_port(std::string(host));
-  return server.bind_to_port(std::string(host), port) ? port : -1;
-}
 
 // A page of another origin cannot send this type without asking first (CORS), a form not at all.
 absl::Status CheckIsJson(const Request& request) {
@@ -82,10 +66,6 @@ void ExplainStatus(const Request&, Response& reply) {
 
 struct Gateway::Impl {
   explicit Impl(GatewayOptions given);
-  ~Impl() {
-    server.stop();
-    if (thread.joinable()) thread.join();
-  }
 
   using Handler = absl::Status (Impl::*)(const Request&, const CallOptions&, Response&);
   // A handler answers itself unless it fails.
@@ -118,26 +98,17 @@ struct Gateway::Impl {
   const SummarizerClient client;
   Live live;
   httplib::Server server;
-  int listening = -1;  // The socket that was bound last.
-  int port = -1;
-  std::thread thread;
+  std::unique_ptr<HttpListener> listener;
 };
 
 Gateway::Impl::Impl(GatewayOptions given)
     : options(std::move(given)),
       client(options.servers, {.timeout = options.timeout, .tls = options.tls}),
       live(options.metrics) {
-  server.new_task_queue = [most = options.max_connections] { return new Connections(most); };
   server.set_read_timeout(absl::ToChronoSeconds(options.read_timeout));
   server.set_write_timeout(absl::ToChronoSeconds(options.write_timeout));
   server.set_payload_max_length(options.max_body_bytes);
   server.set_tcp_nodelay(true);  // Pieces are small, and wanted at once.
-  // Not the default SO_REUSEPORT: a second server on our port is an error.
-  server.set_socket_options([this](int socket) {
-    listening = socket;
-    const int on = 1;
-    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  });
   server.set_error_handler(httplib::Server::Handler(ExplainStatus));
   AddPages();
   AddWebFiles();
@@ -316,18 +287,13 @@ Gateway::~Gateway() = default;
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& options) {
   auto impl = std::make_unique<Impl>(options);
-  impl->port = Bind(impl->server, options.listen);
-  if (impl->port < 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "listen ", options.listen, " cannot be bound: is the port in use, or the host not of this machine?"));
-  }
-  // httplib lets 5 connections wait to be taken; the others of a crowd would try again after seconds.
-  ::listen(impl->listening, SOMAXCONN);
-  impl->thread = std::thread([server = &impl->server] { server->listen_after_bind(); });
-  while (!impl->server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  auto listener = HttpListener::Start(
+      {.address = options.listen, .name = "listen", .most_connections = options.max_connections}, &impl->server);
+  if (!listener.ok()) return listener.status();
+  impl->listener = *std::move(listener);
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
 }
 
-int Gateway::port() const { return impl_->port; }
+int Gateway::port() const { return impl_->listener->port(); }
 
 }  // namespace trimtab

@@ -30,7 +30,8 @@ def queries_of(panel):
 
 def expanded(expression):
     """Grafana's own variables in place of our short ones."""
-    return expression.replace("$of", 'job=~"$job",instance=~"$instance"').replace("$rate]", "$__rate_interval]")
+    expression = expression.replace("$of", 'job=~"$job",instance=~"$instance"').replace("$run", 'instance=~"$trainer"')
+    return expression.replace("$rate]", "$__rate_interval]")
 
 
 def panel_json(panel, number, x, y):
@@ -63,9 +64,9 @@ def all_panels(rows):
     return panels
 
 
-def choice(name, metric):
+def choice(name, metric, label):
     """A variable of the page: all values of a label, any number of them."""
-    return {"name": name, "type": "query", "datasource": DATASOURCE, "query": f"label_values({metric}, {name})",
+    return {"name": name, "type": "query", "datasource": DATASOURCE, "query": f"label_values({metric}, {label})",
             "refresh": 2, "multi": True, "includeAll": True, "allValue": ".*", "sort": 1,
             "current": {"text": ["All"], "value": ["$__all"]}}
 
@@ -82,8 +83,9 @@ def dashboard(source):
         "time": {"from": "now-1h", "to": "now"},
         "templating": {"list": [
             {"name": "datasource", "type": "datasource", "query": "prometheus", "current": {}},
-            choice("job", "trimtab_build_info"),
-            choice("instance", 'trimtab_build_info{job=~"$job"}'),
+            choice("job", "trimtab_build_info", "job"),
+            choice("instance", 'trimtab_build_info{job=~"$job"}', "instance"),
+            choice("trainer", "trimtab_trainer_step", "instance"),
         ]},
         "panels": all_panels(source["rows"]),
     }

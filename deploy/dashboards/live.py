@@ -1,4 +1,5 @@
-"""A real trimtabd and a real Prometheus that scrapes it, on free ports of 127.0.0.1, and load from `trimtab`."""
+"""A real trimtabd, a real trimtab-trainer and a real Prometheus that scrapes them, on free ports of 127.0.0.1, and load
+from `trimtab`."""
 
 import json
 import pathlib
@@ -20,8 +21,17 @@ MODEL = DEPLOY / "models" / "debian-pilot"
 CONFIGURATION = """
 global: {{scrape_interval: {scrape}, evaluation_interval: {scrape}}}
 rule_files: ["{rules}"]
-scrape_configs: [{{job_name: trimtab, static_configs: [{{targets: ["{metrics}"]}}]}}]
+scrape_configs:
+  - {{job_name: trimtab, static_configs: [{{targets: ["{metrics}"]}}]}}
+  - {{job_name: trimtab-trainer, static_configs: [{{targets: ["{training}"]}}]}}
 """
+
+# Small, so that a step takes a fraction of a second; without an end.
+TRAINING = {
+    "batch": 4, "micro_batch": 4, "steps": 10**6, "threads": 1, "max_input_tokens": 64, "max_new_tokens": 12,
+    "rewards": [{"name": "brief", "score": "brevity", "range": [-30, -5]},
+                {"name": "full", "score": "words", "range": [5, 30]}],
+}
 
 
 def free_port():
@@ -50,13 +60,15 @@ def answers(url):
 
 
 class Pair:
-    """The two, from construction to close(). `binaries`: a build folder. `folder`: an empty one."""
+    """Server and Prometheus, from construction to close(), and a trainer from train(). `binaries`: a build folder.
+    `folder`: an empty one."""
 
     def __init__(self, binaries, folder, scrape, rate):
         self.binaries, self.folder = pathlib.Path(binaries), pathlib.Path(folder)
         self.processes = []
         try:
             self.grpc, self.metrics = self._start_server()
+            self.training, self.control = (f"127.0.0.1:{free_port()}" for _ in range(2))
             self.prometheus = Prometheus(self._start_prometheus(scrape), rate)
         except BaseException:
             self.close()
@@ -71,7 +83,7 @@ class Pair:
         server = self._start("trimtabd", [
             self.binaries / "server" / "trimtabd", "--model", MODEL, "--listen", "127.0.0.1:0", "--metrics-listen",
             "127.0.0.1:0", "--prewarm", "concise", "--cache-bytes", "64MiB", "--state-dir", self.folder / "state",
-            "--drain-accept-seconds", "0"], subprocess.PIPE)
+            "--drain-accept-seconds", "0", "--lease-seconds", "1"], subprocess.PIPE)
         line = server.stdout.readline().decode()
         if not line.startswith("listening "):
             raise RuntimeError(f"trimtabd did not start: {(self.folder / 'trimtabd.log').read_text()}")
@@ -80,7 +92,8 @@ class Pair:
 
     def _start_prometheus(self, scrape):
         configuration = self.folder / "prometheus.yaml"
-        configuration.write_text(CONFIGURATION.format(scrape=scrape, rules=RULES, metrics=self.metrics))
+        configuration.write_text(CONFIGURATION.format(scrape=scrape, rules=RULES, metrics=self.metrics,
+                                                      training=self.training))
         address = f"127.0.0.1:{free_port()}"
         self._start("prometheus", [
             "prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self.folder / 'series'}",
@@ -106,8 +119,35 @@ class Pair:
         self.trimtab("explore", "--article", ARTICLE, "--divisions", "10", "--alphas", "3")
         self.trimtab("prewarm", "--weights", f"0.3{number},0.6{10 - number}")
 
+    def train(self, steps):
+        """Starts a training that publishes each step to the server; returns after so many steps, and it goes on."""
+        corpus, run = self.folder / "corpus.jsonl", self.folder / "run.json"
+        corpus.write_text(4 * (json.dumps({"document": ARTICLE.read_text(), "summary": "A text."}) + "\n"))
+        run.write_text(json.dumps({
+            **TRAINING, "out": str(self.folder / "run"), "start": str(MODEL), "corpus": str(corpus),
+            "publish": {"servers": [self.grpc], "every": 1}, "metrics": self.training, "control": self.control}))
+        trainer = self._start("trimtab-trainer", [self.binaries / "trainer" / "trimtab-trainer", "train", run],
+                              subprocess.DEVNULL)
+        if not self._trained(trainer, steps):
+            raise RuntimeError(f"trimtab-trainer ended: {(self.folder / 'trimtab-trainer.log').read_text()}")
+
+    def _trained(self, trainer, steps):
+        """Waits for so many steps, and one publication. False: it ended before."""
+        def done():
+            counts = [self.prometheus.get("query", query=f"sum({name})")["result"]
+                      for name in ("trimtab_trainer_step", "trimtab_trainer_publications_total")]
+            return trainer.poll() is not None or all(counts) and float(counts[0][0]["value"][1]) >= steps
+
+        await_true(done, "training")
+        return trainer.poll() is None
+
+    def pause_training(self):
+        """Has the trainer rest, and answer scrapes still."""
+        subprocess.run([self.binaries / "trainer" / "trimtab-trainer", "control", "pause", self.control], check=True,
+                       stdout=subprocess.DEVNULL)
+
     def close(self):
-        """Ends both, the last one started first."""
+        """Ends all, the last one started first."""
         for process in reversed(self.processes):
             process.terminate()
         for process in self.processes:

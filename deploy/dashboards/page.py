@@ -71,6 +71,7 @@ def draw_under_load(build, seconds, path):
             for number in (1, 2):
                 time.sleep(seconds / 3)
                 pair.change(number)
+            pair.train(steps=1)
             time.sleep(seconds / 3)
         draw(pair.prometheus, start, time.time(), path)
 

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import urllib.parse
 import urllib.request
 
@@ -30,8 +31,8 @@ class Prometheus:
             return json.load(reply)["data"]
 
     def concrete(self, expression):
-        """A dashboard's expression with every server chosen."""
-        return expression.replace("$__rate_interval", self.rate).replace("$job", ".*").replace("$instance", ".*")
+        """A dashboard's expression with every server and trainer chosen."""
+        return re.sub(r"\$(job|instance|trainer)\b", ".*", expression.replace("$__rate_interval", self.rate))
 
     def series(self, expression, start, end, step):
         """[({label: value}, [(time, value)])] of a dashboard's expression."""

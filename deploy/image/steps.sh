@@ -2,7 +2,7 @@
 # The steps of the image, for the Dockerfile and for try.sh, which takes them in plain folders. Debian 12, as root.
 #
 #   steps.sh packages                installs what building needs, of deploy/apt-packages.txt
-#   steps.sh build OUT               builds, and puts into OUT what belongs into the image, below usr/local
+#   steps.sh build OUT [-D...]       builds, with options for CMake, and puts into OUT what belongs into the image, below usr/local
 #   steps.sh runtime PACKAGES.txt    installs these packages and makes the folder of --state-dir
 set -euo pipefail
 readonly repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -33,9 +33,9 @@ packages_of() {  # The packages of the shared libraries that programs load.
 build() {
   local out=$1 work
   work=$(mktemp -d)
-  cmake -S "$repository" -B "$work" -G Ninja -DCMAKE_BUILD_TYPE=Release -DTRIMTAB_TESTS=OFF
-  cmake --build "$work" --parallel "${TRIMTAB_JOBS:-$(nproc)}" --target trimtabd trimtab
-  cmake --install "$work" --prefix "$out/usr/local" --strip
+  cmake -S "$repository" -B "$work" -G Ninja -DCMAKE_BUILD_TYPE=Release -DTRIMTAB_TESTS=OFF "${@:2}"
+  cmake --build "$work" --parallel "${TRIMTAB_JOBS:-$(nproc)}" --target trimtabd trimtab trimtab-gateway trimtab_sentencepiece
+  cmake --install "$work" --component programs --prefix "$out/usr/local" --strip
   rm -rf "$work"
   install -D --mode 644 --target-directory "$out/usr/local/share/doc/trimtab" "$repository/LICENSE"
   mkdir -p "$out/usr/local/share/trimtab"

@@ -1,21 +1,16 @@
 #include "server/rim/metrics_http.h"
 
 #include <httplib.h>
-#include <sys/socket.h>
 
 #include <chrono>
 #include <iterator>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "common/http_listener.h"
 #include "nlohmann/json.hpp"
 #include "prometheus/text_serializer.h"
-#include "server/rim/connection_threads.h"
 #include "server/rim/process_metrics.h"
 #include "server/rim/version.h"
 
@@ -31,35 +26,13 @@ void Answer(httplib::Response& reply, int status, const char* body) {
   reply.set_content(body, kPlainText);
 }
 
-// HOST:PORT as bound, or -1.
-int Bind(httplib::Server& server, absl::string_view listen) {
-  const size_t colon = listen.rfind(':');
-  int port = 0;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(listen.substr(colon + 1), &port)) return -1;
-  absl::string_view host = listen.substr(0, colon);
-  absl::ConsumePrefix(&host, "[");
-  absl::ConsumeSuffix(&host, "]");
-  if (port == 0) return server.bind_to_any_port(std::string(host));
-  return server.bind_to_port(std::string(host), port) ? port : -1;
-}
-
 }  // namespace
 
 struct MetricsHttp::Impl {
   Impl(Options options, const prometheus::Registry& registry) {
-    server.new_task_queue = [] { return new ConnectionThreads(kMostConnections); };
     server.set_read_timeout(kReadTimeout);
     server.set_keep_alive_max_count(1);  // An idle connection would hold up the end.
-    // Not the default SO_REUSEPORT: a second server on our port is an error.
-    server.set_socket_options([](int socket) {
-      const int on = 1;
-      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    });
     AddPages(std::move(options), registry);
-  }
-  ~Impl() {
-    server.stop();
-    if (thread.joinable()) thread.join();
   }
 
   void AddPages(Options options, const prometheus::Registry& registry) {
@@ -80,31 +53,23 @@ struct MetricsHttp::Impl {
     });
   }
 
-  void Listen() {
-    thread = std::thread([this] { server.listen_after_bind(); });
-    while (!server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-
   httplib::Server server;
-  int port = -1;
-  std::thread thread;
+  std::unique_ptr<HttpListener> listener;
 };
 
 MetricsHttp::MetricsHttp(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MetricsHttp::~MetricsHttp() = default;
 
 absl::StatusOr<std::unique_ptr<MetricsHttp>> MetricsHttp::Start(Options options, const prometheus::Registry& registry) {
-  const std::string listen = options.listen;
+  const std::string address = options.listen;
   auto impl = std::make_unique<Impl>(std::move(options), registry);
-  impl->port = Bind(impl->server, listen);
-  if (impl->port < 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "metrics-listen ", listen, " cannot be bound: is the port in use, or the host not of this machine?"));
-  }
-  impl->Listen();
+  auto listener = HttpListener::Start(
+      {.address = address, .name = "metrics-listen", .most_connections = kMostConnections}, &impl->server);
+  if (!listener.ok()) return listener.status();
+  impl->listener = *std::move(listener);
   return std::unique_ptr<MetricsHttp>(new MetricsHttp(std::move(impl)));
 }
 
-int MetricsHttp::port() const { return impl_->port; }
+int MetricsHttp::port() const { return impl_->listener->port(); }
 
 }  // namespace trimtab

@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/completion.h"
+#include "common/help.h"
 #include "server/rim/prewarm.h"
 #include "server/rim/version.h"
 
@@ -22,7 +24,11 @@ constexpr char kDescription[] =
     "Serves steerable T5 models over gRPC.\n"
     "\n"
     "Every option can also be given as TRIMTAB_<NAME> in the environment (TRIMTAB_CACHE_BYTES=512MiB) and as a key\n"
-    "of the file named by --config. A flag wins over the environment, the environment over the file.";
+    "of the file named by --config. A flag wins over the environment, the environment over the file.\n"
+    "\n"
+    "  trimtabd --model plain\n"
+    "  trimtabd --model plain --listen 0.0.0.0:50051 --tokens tokens --tls-certificate chain.pem --tls-key key.pem\n"
+    "  trimtabd --model plain --precision int8 --cache-bytes 4GiB --print-config > trimtabd.toml";
 constexpr char kFooter[] =
     "Signals: SIGTERM and SIGINT drain and exit; a second one exits at once.\n"
     "Exit codes: 0 after a drain, or when --check found nothing wrong; 1 when serving could not start or failed\n"
@@ -267,6 +273,7 @@ std::string VersionText() { return absl::StrCat(TRIMTAB_VERSION, " (", TRIMTAB_C
 CommandLine ParseCommandLine(int argc, const char* const* argv) {
   CommandLine line;
   CLI::App app(kDescription, "trimtabd");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.footer(kFooter);
   app.config_formatter(std::make_shared<FileBelowEnvironment>());
   app.allow_config_extras(CLI::config_extras_mode::error);
@@ -275,6 +282,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
                  /*config_required=*/file != nullptr)
       ->type_name("FILE");
   app.set_version_flag("--version", absl::StrCat("trimtabd ", VersionText()));
+  AddCompletion(app);
   bool check = false;
   bool print_config = false;
   app.add_flag("--check", check, "Load and validate the checkpoint and the configuration, then exit")

@@ -25,6 +25,9 @@ def main(build):
         for component in ("programs", "library"):
             run("cmake", "--install", build, "--component", component, "--prefix", prefix)
         assert not os.path.exists(f"{prefix}/bin/trimtab-trainer"), "the trainer, and with it libtorch, is a component of its own"
+        for program in os.listdir(f"{prefix}/bin"):
+            completion = pathlib.Path(f"{prefix}/share/bash-completion/completions/{program}").read_text(encoding="utf-8")
+            assert completion == run(f"{prefix}/bin/{program}", "--completion", "bash"), f"{program} is not completed"
         run("cmake", "-S", CONSUMER, "-B", made, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
         run("cmake", "--build", made)
         command = [f"{prefix}/bin/trimtabd", "--model", ROOT / "deploy/models/debian-pilot", "--listen", "127.0.0.1:0",

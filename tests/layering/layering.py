@@ -2,7 +2,7 @@
 """Reads every #include line and fails on one that turns an arrow of the layering back.
 
     kernels <- model <- server core <- server rim        proto <- server rim, client        model <- client
-    client, model <- trainer
+    client, model <- trainer                             common <- server rim, client, trainer
     nothing includes tests or bench
 
 The linker cannot see this, as system headers are on everybody's include path. Usage: layering.py ROOT
@@ -18,6 +18,7 @@ SUFFIXES = {".h", ".cc", ".cpp", ".cu", ".cuh", ".inc"}
 # Path prefix -> layer; the longest prefix wins. Generated headers have paths of their own: trimtab/v1 for the contract,
 # google/rpc for error details, none for the tokenizer format.
 LAYERS = {
+    "common/": "common",
     "kernels/": "kernels",
     "model/": "model",
     "sentencepiece_model.pb.h": "model",
@@ -34,12 +35,13 @@ LAYERS = {
 
 # Layer -> the layers it may include besides itself. Tests and bench may include anything.
 ALLOWED = {
+    "common": set(),
     "kernels": set(),
     "model": {"kernels"},
     "server core": {"model", "kernels"},
-    "server rim": {"server core", "model", "kernels", "proto"},
-    "client": {"model", "proto"},
-    "trainer": {"client", "model", "kernels", "proto"},
+    "server rim": {"server core", "model", "kernels", "proto", "common"},
+    "client": {"model", "proto", "common"},
+    "trainer": {"client", "model", "kernels", "proto", "common"},
     "proto": set(),
     "tests": set(LAYERS.values()),
     "bench": set(LAYERS.values()) - {"tests"},
@@ -48,6 +50,7 @@ ALLOWED = {
 # Layer -> prefixes of other people's headers that would give its ignorance away.
 GRPC = ("grpc/", "grpcpp/", "grpc++/")
 FORBIDDEN_LIBRARIES = {
+    "common": GRPC + ("google/", "nlohmann/"),
     "kernels": GRPC + ("google/", "prometheus/", "sentencepiece", "nlohmann/"),
     "model": GRPC + ("prometheus/",),
     "server core": GRPC + ("google/protobuf/",),

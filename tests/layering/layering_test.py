@@ -19,17 +19,23 @@ def check(files):
 
 
 GOOD = {
+    "common/a.cc": '#include "common/a.h"\n#include <httplib.h>\n#include "CLI/CLI.hpp"\n',
     "kernels/a.cc": '#include "kernels/a.h"\n#include <vector>\n#include "absl/status/status.h"\n',
     "model/a.cc": '#include "kernels/a.h"\n#include "model/a.h"\n#include <sentencepiece_processor.h>\n',
     "model/b.cc": '#include "sentencepiece_model.pb.h"\n',
     "server/a.cc": '#include "model/a.h"\n#include "server/a.h"\n#include "prometheus/counter.h"\n',
-    "server/rim/a.cc": '#include "server/a.h"\n#include "trimtab/v1/summarizer.pb.h"\n#include <grpcpp/grpcpp.h>\n',
-    "client/a.cc": '#include "model/a.h"\n#include "trimtab/v1/summarizer.pb.h"\n#include "google/rpc/status.pb.h"\n',
+    "server/rim/a.cc": '#include "common/a.h"\n#include "server/a.h"\n#include "trimtab/v1/summarizer.pb.h"\n#include <grpcpp/grpcpp.h>\n',
+    "client/a.cc": '#include "common/a.h"\n#include "model/a.h"\n#include "trimtab/v1/summarizer.pb.h"\n#include "google/rpc/status.pb.h"\n',
     "tests/server/a_test.cc": '#include "server/rim/a.h"\n#include "tests/server/fake.h"\n',
     "bench/a.cc": '#include "client/a.h"\n',
 }
 
 BAD_ARROWS = [
+    ("common/a.h", "model/a.h", "common must not include model"),
+    ("common/a.h", "client/a.h", "common must not include client"),
+    ("common/a.h", "server/rim/a.h", "common must not include server rim"),
+    ("model/a.h", "common/a.h", "model must not include common"),
+    ("server/a.h", "common/a.h", "server core must not include common"),
     ("kernels/a.cc", "model/a.h", "kernels must not include model"),
     ("kernels/a.cc", "server/a.h", "kernels must not include server core"),
     ("kernels/a.cc", "trimtab/v1/summarizer.pb.h", "kernels must not include proto"),
@@ -50,6 +56,7 @@ BAD_ARROWS = [
 ]
 
 BAD_LIBRARIES = [
+    ("common/a.cc", "grpcpp/grpcpp.h"),
     ("kernels/a.cc", "prometheus/counter.h"),
     ("kernels/a.cc", "google/protobuf/message.h"),
     ("model/a.cc", "grpcpp/grpcpp.h"),

@@ -33,7 +33,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "trimtab.image" -}}
 {{- with .Values.image }}
 {{- if .digest }}{{ printf "%s@%s" .repository .digest }}
-{{- else }}{{ printf "%s:%s" .repository (default $.Chart.AppVersion .tag) }}
+{{- else }}{{ printf "%s:%s" .repository (default (print $.Chart.AppVersion (ternary "-cuda" "" $.Values.gpu.enabled)) .tag) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -50,7 +50,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* The file of trimtabd's --config. JSON writes strings, numbers, flags and lists of strings as TOML does. */}}
 {{- define "trimtab.config" -}}
-{{- range $name, $value := .Values.config }}
+{{- $default := ternary (dict "device" "cuda:0") (dict) .Values.gpu.enabled }}
+{{- range $name, $value := merge (deepCopy .Values.config) $default }}
 {{ $name }} = {{ toJson $value }}
 {{- end }}
 {{- end }}

@@ -206,6 +206,15 @@ class Details(unittest.TestCase):
         self.assertEqual(spec["runtimeClassName"], "nvidia")
         self.assertEqual(spec["tolerations"][0]["key"], "nvidia.com/gpu")
 
+    def test_a_gpu_takes_the_image_and_the_device_for_it_unless_they_are_named(self):
+        objects = self.one("gpu")
+        self.assertEqual(container(objects)["image"], "trimtab:0.1.0-cuda")
+        self.assertIn('device = "cuda:0"', of_kind(objects, "ConfigMap")[0]["data"]["trimtabd.toml"])
+        objects = rendered.render({"gpu": {"enabled": True}, "image": {"tag": "edge"}, "config": {"device": "auto"}})
+        self.assertEqual(container(objects)["image"], "trimtab:edge")
+        self.assertIn('device = "auto"', of_kind(objects, "ConfigMap")[0]["data"]["trimtabd.toml"])
+        self.assertNotIn("device", of_kind(self.one("defaults"), "ConfigMap")[0]["data"]["trimtabd.toml"])
+
     def test_compute_threads_follow_the_limit_unless_they_are_set(self):
         source = container(self.one("defaults"))["env"][0]["valueFrom"]["resourceFieldRef"]
         self.assertEqual(source, {"containerName": "trimtabd", "resource": "limits.cpu"})

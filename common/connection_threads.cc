@@ -1,34 +1,42 @@
-#include "server/rim/connection_threads.h"
+#include "common/connection_threads.h"
 
+#include <system_error>
 #include <utility>
 
 namespace trimtab {
 
 void ConnectionThreads::enqueue(std::function<void()> connection) {
-  MutexLock lock(mutex_);
+  absl::MutexLock lock(&mutex_);
   waiting_.push_back(std::move(connection));
-  if (idle_ < waiting_.size() && threads_.size() < most_) threads_.emplace_back([this] { Work(); });
-  changed_.NotifyOne();
+  if (idle_ < waiting_.size() && threads_.size() < most_) StartThread();
+  mutex_.Await(absl::Condition(this, &ConnectionThreads::HasRoom));
 }
 
 void ConnectionThreads::shutdown() {
   std::vector<std::thread> threads;
   {
-    MutexLock lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     over_ = true;
     threads.swap(threads_);
-    changed_.NotifyAll();
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+void ConnectionThreads::StartThread() {
+  try {
+    threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that are there will come to it.
+  }
 }
 
 void ConnectionThreads::Work() {
   while (true) {
     std::function<void()> connection;
     {
-      MutexLock lock(mutex_);
+      absl::MutexLock lock(&mutex_);
       ++idle_;
-      while (waiting_.empty() && !over_) changed_.Wait(mutex_);
+      mutex_.Await(absl::Condition(this, &ConnectionThreads::HasWork));
       --idle_;
       if (waiting_.empty()) return;
       connection = std::move(waiting_.front());
