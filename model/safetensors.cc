@@ -147,6 +147,7 @@ void WidenAll(std::span<const std::byte> bytes, Widen widen, std::span<float> ou
 
 // REQUIRES: `tensor` is a float.
 void WidenTensor(const Tensor& tensor, std::span<float> out) {
+  if (out.empty()) return;
   if (tensor.dtype == DType::kF32) {
     std::memcpy(out.data(), tensor.bytes.data(), out.size_bytes());
   } else if (tensor.dtype == DType::kBF16) {

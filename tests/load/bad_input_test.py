@@ -17,6 +17,10 @@ GOOD = message(b"\x0a\x09some text\x1a\x02\x08\x01")  # One token.
 GROWTH_MIB = 64
 
 
+def varint(value):
+    return bytes([value]) if value < 128 else bytes([value % 128 + 128]) + varint(value // 128)
+
+
 class BadInputTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -49,6 +53,12 @@ class BadInputTest(unittest.TestCase):
             headers = call_headers(**{"grpc-encoding": encoding})
             self.assertIn(self.ending(headers, message(bomb, compressed=True)), allowed, encoding)
         self.assertLess(self.server.peak_mib() - self.before, GROWTH_MIB, "nor for a moment")
+
+    def test_an_article_of_which_little_is_read_takes_little(self):
+        for article in (b"A word. " * (1 << 17), b"x" * (1 << 20), "\u20ac".encode() * (1 << 18)):
+            request = b"\x0a" + varint(len(article)) + article + b"\x1a\x02\x08\x01"
+            self.assertEqual(self.ending(call_headers(), message(request)), OK)
+        self.assertLess(self.server.peak_mib() - self.before, GROWTH_MIB / 4)
 
     def test_metadata_beyond_the_limit_is_refused(self):
         for extra in ([(b"x-long", b"a" * (64 << 10))], [(b"x-%d" % i, b"value of no use") for i in range(1000)]):
