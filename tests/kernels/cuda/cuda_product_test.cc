@@ -71,6 +71,21 @@ TEST_P(CudaProductTest, ARowHasTheSameBitsInEveryBatch) {
   }
 }
 
+TEST_P(CudaProductTest, WhatLiesBetweenTheRowsOfXDoesNotMatter) {
+  const int64_t in = 70, out = 20, rows = 3, stride = 140;
+  std::vector<float> x(rows * stride, std::nanf("")), packed_x;
+  for (int64_t r = 0; r < rows; ++r) {
+    const std::vector<float> row = RandomFloats(in, static_cast<uint32_t>(r));
+    std::copy(row.begin(), row.end(), x.begin() + r * stride);
+    packed_x.insert(packed_x.end(), row.begin(), row.end());
+  }
+  const DeviceMatrix w(*cuda_, RandomFloats(out * in, 9), out, in, GetParam());
+  DeviceRows xs(*cuda_, x, stride), y(*cuda_, std::vector<float>(rows * (out + 3), 0.5f), out + 3);
+  const Product product{w.get(), y.rows(), Accumulate::kStore};
+  cuda_->MatMul(xs.rows(), {&product, 1});
+  EXPECT_EQ(y.values(), Multiply(*cuda_, packed_x, rows, w.get()));
+}
+
 TEST_P(CudaProductTest, MoreRowsThanAreMadeReadyAtATimeAgree) {
   const int64_t in = 260000, out = 1, rows = 17;
   if (GetParam() == Precision::kInt8) return;  // Sums at most 65,536 products.
