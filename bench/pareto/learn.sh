@@ -58,7 +58,10 @@ steer() {
     --metrics-listen 127.0.0.1:0 --log-level warning &
   local server=$! watcher
   trap 'kill '"$server" EXIT
-  sleep 3
+  until "$build/client/trimtab" versions --server "127.0.0.1:$port" >/dev/null 2>&1; do
+    kill -0 "$server"
+    sleep 1
+  done
   "$python" "$here/live.py" --client "$build/client/trimtab" --server "127.0.0.1:$port" --corpus "$corpus/valid.jsonl" \
     --max-new-tokens 24 --patience 200 --trainer "$trainer" --judges "$reference" >"$work/live.jsonl" &
   watcher=$!
