@@ -63,7 +63,7 @@ steer() {
     sleep 1
   done
   "$python" "$here/live.py" --client "$build/client/trimtab" --server "127.0.0.1:$port" --corpus "$corpus/valid.jsonl" \
-    --max-new-tokens 24 --patience 200 --trainer "$trainer" --judges "$reference" >"$work/live.jsonl" &
+    --count 60 --sampled --max-new-tokens 24 --patience 200 --trainer "$trainer" --judges "$reference" >"$work/live.jsonl" &
   watcher=$!
   cells --publish "127.0.0.1:$port" --publish-every 20
   wait "$watcher"

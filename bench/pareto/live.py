@@ -24,6 +24,7 @@ def parse_arguments():
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--weights", nargs="+", default=["1,0", "0.5,0.5", "0,1"])
     parser.add_argument("--max-new-tokens", type=int, default=32)
+    parser.add_argument("--sampled", action="store_true", help="at temperature 1, which is what training improves")
     parser.add_argument("--patience", type=float, default=300, help="seconds without a new version after which to end")
     return parser.parse_args()
 
@@ -48,8 +49,9 @@ class Watch:
     def replies(self, example):
         """One per weighting."""
         weights = [part for w in self.arguments.weights for part in ("--weights", w)]
-        said = self.client("summarize", "--json", "--max-new-tokens", str(self.arguments.max_new_tokens), *weights,
-                           text=example["document"])
+        sampled = ["--temperature", "1", "--seed", "1"] if self.arguments.sampled else []
+        said = self.client("summarize", "--json", "--max-new-tokens", str(self.arguments.max_new_tokens), *sampled,
+                           *weights, text=example["document"])
         return [json.loads(line)["summary"] for line in said.splitlines()]
 
     def scores(self, summaries):
