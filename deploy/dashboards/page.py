@@ -38,7 +38,9 @@ def draw_panel(axes, panel, prometheus, start, end):
         for labels, points in prometheus.series(expression, start, end, (end - start) / POINTS):
             axes.plot([t - start for t, _ in points], [v for _, v in points], linewidth=1.0, label=label(legend, labels))
     axes.set_title(panel["title"] + SUFFIXES.get(panel["unit"], ""), fontsize=7, loc="left")
-    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # Room for the legend.
+    low, high = axes.get_ylim()
+    low = low if panel["signed"] else 0
+    axes.set_ylim(low, high + 0.3 * (high - low))  # Room for the legend.
     axes.set_xlim(0, end - start)
     axes.tick_params(labelsize=5, length=2)
     axes.ticklabel_format(axis="y", scilimits=(-3, 6), useMathText=True)

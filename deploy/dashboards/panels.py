@@ -10,9 +10,10 @@ DASHBOARD = pathlib.Path(__file__).resolve().parent.parent / "chart" / "files" /
 
 
 def load():
-    """[{title, unit, queries: {legend: expression}}] of the dashboard; rows have no queries."""
+    """[{title, unit, signed, queries: {legend: expression}}] of the dashboard; rows have no queries."""
     panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
     return [{"title": panel["title"], "unit": panel.get("fieldConfig", {}).get("defaults", {}).get("unit"),
+             "signed": "min" not in panel.get("fieldConfig", {}).get("defaults", {}),
              "queries": {target["legendFormat"]: target["expr"] for target in panel.get("targets", [])}}
             for panel in panels]
 
