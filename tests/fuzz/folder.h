@@ -28,7 +28,7 @@ class FuzzFolder {
   const std::string& path() const { return path_; }
   // REQUIRES: the folder of path()/name is there.
   std::string Write(absl::string_view name, absl::string_view contents) const {
-    const std::string file = path_ + "/" + std::string(name);
+    std::string file = path_ + "/" + std::string(name);
     std::ofstream(file, std::ios::binary | std::ios::trunc) << contents;
     return file;
   }

@@ -10,6 +10,7 @@ namespace trimtab {
 namespace {
 
 constexpr int kMaxRequests = 64;
+constexpr size_t kMaxChoices = 300;
 
 const Coefficients& AnyCoefficients() {
   static const auto* const coefficients = [] {
@@ -171,7 +172,7 @@ class Driver {
 };
 
 FUZZ_TARGET(request_queue) {
-  Choices choices(input);
+  Choices choices(input.substr(0, kMaxChoices));
   const int max_length = 1 + choices.Below(6);
   Driver driver(max_length, choices.Bit() ? absl::InfiniteDuration() : absl::ZeroDuration());
   while (!choices.done()) driver.Step(choices);

@@ -11,6 +11,7 @@ namespace trimtab {
 namespace {
 
 constexpr int64_t kBudget = 1 << 20;
+constexpr size_t kMaxChoices = 300;
 constexpr size_t kChangeBytes = 52;  // Of all published tensors.
 
 struct Publication {
@@ -110,7 +111,7 @@ void SendTheRest(Staging& staging, const Publication& publication) {
 
 FUZZ_TARGET(staging) {
   static const auto* const base = new CheckpointPtr(SmallModel());
-  Choices choices(input);
+  Choices choices(input.substr(0, kMaxChoices));
   const CheckpointPtr next = Changed(**base, choices.Text(kChangeBytes * choices.Below(2)), 1, 1 + choices.Byte());
   Publication publication = Publish(*next, **base, choices);
   bool honest = true;
