@@ -1,6 +1,6 @@
 // One decoding step against the memory it must read: weights and keys and values once.
 //
-//   decode [--model DIR] [--threads N] [--batch N] [--input-tokens N] [--new-tokens N] [--json FILE]
+//   decode [--model DIR] [--device NAME] [--threads N] [--batch N] [--input-tokens N] [--new-tokens N] [--json FILE]
 //
 // Without a model: random weights of FLAN-T5-base's shape.
 #include <algorithm>
@@ -23,13 +23,15 @@ namespace trimtab::bench {
 namespace {
 
 struct Setup {
-  std::string model, json;
+  std::string model, json, device = "cpu";
   int threads = 2;
   int input_tokens = 512;
   int new_tokens = 64;
   int batch = 1;
   int rounds = 7;
 };
+
+constexpr int64_t kCopiedBytes = int64_t{512} << 20;
 
 int64_t Bytes(const Backend& backend, const PackedMatrix& w) { return backend.PackedBytes(w.out, w.in, w.precision); }
 
@@ -66,6 +68,14 @@ absl::StatusOr<std::vector<double>> StepTimes(Engine& engine, EngineRequest requ
   return times;
 }
 
+// Of the memory that weights are read from.
+absl::StatusOr<double> Bandwidth(Backend& backend, const Parameters& parameters, int threads) {
+  if (!backend.on_host()) return CopyBandwidth(backend, kCopiedBytes);
+  // Over the weights themselves, which lie one after the other.
+  return ReadBandwidth(threads, reinterpret_cast<const float*>(parameters.tensors()[0].sets[0]),
+                       parameters.bytes() / 4);
+}
+
 absl::Status Run(Setup setup) {
   const std::string model = setup.model.empty() ? "base" : std::filesystem::path(setup.model).filename().string();
   if (setup.model.empty()) {
@@ -73,7 +83,7 @@ absl::Status Run(Setup setup) {
   }
   Report report(setup.json);
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(setup.model));
-  const std::unique_ptr<Backend> backend = NewCpuBackend(setup.threads);
+  ASSIGN_OR_RETURN(const std::unique_ptr<Backend> backend, NewBackend(setup.device, setup.threads));
   for (Precision precision : {Precision::kFloat32, Precision::kBfloat16, Precision::kInt8}) {
     ASSIGN_OR_RETURN(const auto parameters, Parameters::Create(checkpoint, backend.get(), precision));
     const ClpConfig& clp = parameters->clp();
@@ -96,18 +106,18 @@ absl::Status Run(Setup setup) {
     for (int round = 0; round < setup.rounds; ++round) {
       ASSIGN_OR_RETURN(std::vector<double> times, StepTimes(*engine, request, setup.batch));
       medians.push_back(Median(std::move(times)));
-      // Over the weights themselves, which lie one after the other.
-      bandwidths.push_back(ReadBandwidth(
-          setup.threads, reinterpret_cast<const float*>(parameters->tensors()[0].sets[0]), parameters->bytes() / 4));
+      ASSIGN_OR_RETURN(bandwidths.emplace_back(), Bandwidth(*backend, *parameters, setup.threads));
       shares.push_back(static_cast<double>(bytes) / medians.back() / bandwidths.back());
     }
-    report.Add({.name = absl::StrCat("decode/", model, "/", ShortName(precision), "/read_bandwidth"),
+    report.Add({.name = absl::StrCat("decode/", model, "/", ShortName(precision),
+                                     backend->on_host() ? "/read_bandwidth" : "/copy_bandwidth"),
                 .value = Median(medians) * 1e3,
                 .unit = "ms per step",
-                .baseline = "read bandwidth",
+                .baseline = backend->on_host() ? "read bandwidth" : "copy bandwidth of the device",
                 .ratio = Median(shares),
                 .details = {{"mbytes_per_step", static_cast<double>(bytes) / 1e6},
                             {"read_gbytes_per_s", Median(bandwidths) / 1e9},
+                            {"device", setup.device},
                             {"batch", setup.batch},
                             {"threads", setup.threads}}});
   }
@@ -121,6 +131,7 @@ int main(int argc, char** argv) {
   CLI::App app("A decoding step against memory");
   trimtab::bench::Setup setup;
   app.add_option("--model", setup.model, "Folder of a checkpoint");
+  app.add_option("--device", setup.device, "cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--batch", setup.batch)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--input-tokens", setup.input_tokens)->check(CLI::Range(1, 16384))->capture_default_str();

@@ -1,7 +1,7 @@
 // Many weightings in one batch: as many requests with as many weightings, against the same requests with one, through
 // the scheduler and a cache that holds few mixtures; then decoding alone.
 //
-//   lanes [--model DIR ...] [--precision NAME] [--threads N] [--json FILE]
+//   lanes [--model DIR ...] [--device NAME] [--precision NAME] [--threads N] [--json FILE]
 //   lanes [--model DIR ...] --grid      the planner's choice against both paths, per lanes and rows
 //
 // Without a model: random weights of FLAN-T5-base's shape, every variant.
@@ -39,7 +39,7 @@ double Since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 
 struct Setup {
   std::vector<std::string> models;
-  std::string json, precision = "float32";
+  std::string json, precision = "float32", device = "cpu";
   int threads = 2, requests = 32, new_tokens = 64, mixtures = 4, rounds = 2;
   std::vector<int> input_tokens = {512, 64};
   bool grid = false;
@@ -66,7 +66,7 @@ class Lanes {
     if (checkpoint.clp.rewards.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(model, " has no rewards; expected a CLP checkpoint"));
     }
-    backend_ = NewCpuBackend(setup_.threads);
+    ASSIGN_OR_RETURN(backend_, NewBackend(setup_.device, setup_.threads));
     ASSIGN_OR_RETURN(parameters_, Parameters::Create(checkpoint, backend_.get(), precision));
     ASSIGN_OR_RETURN(costs_, MeasureStepCosts(*parameters_, backend_.get()));
     return absl::OkStatus();
@@ -217,8 +217,8 @@ absl::Status Lanes::Grid() {
   ASSIGN_OR_RETURN(Buffer x, backend_->Allocate(kMaxRows * in));
   ASSIGN_OR_RETURN(Buffer y, backend_->Allocate(kMaxRows * out));
   ASSIGN_OR_RETURN(Buffer c, backend_->Allocate(int64_t{kMaxRows} * kMaxSets));
-  std::fill(x.data(), x.data() + kMaxRows * in, 0.5f);
-  std::fill(c.data(), c.data() + int64_t{kMaxRows} * kMaxSets, 0.25f);
+  backend_->Copy(std::vector<float>(x.elements(), 0.5f).data(), x.elements(), x.data());
+  backend_->Copy(std::vector<float>(c.elements(), 0.25f).data(), c.elements(), c.data());
   std::vector<std::vector<PackedMatrix>> lanes(kMaxLanes);
   std::byte* next = mixtures.raw();
   for (int lane = 0; lane < kMaxLanes; ++lane) {
@@ -241,6 +241,7 @@ absl::Status Lanes::Grid() {
       for (int lane = 0; lane < dense_lanes; ++lane) run(lanes[lane][t], lane * share, share);
       if (dense_lanes < lane_count) run(Operand(std::span(layer[t]->basis.factors)), 0, rows);
     }
+    backend_->Wait();
     return Since(start);
   };
   double worst = 0.0;
@@ -298,6 +299,7 @@ int main(int argc, char** argv) {
   app.add_option("--model", setup.models, "CLP checkpoints");
   app.add_option("--json", setup.json, "Rows are written here too");
   app.add_option("--precision", setup.precision)->capture_default_str();
+  app.add_option("--device", setup.device, "cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--threads", setup.threads)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--requests", setup.requests)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--input-tokens", setup.input_tokens)->check(CLI::Range(1, 16384))->capture_default_str();

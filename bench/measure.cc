@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/host_memory.h"
+#include "model/status_macros.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bench/measure.cc"
@@ -182,6 +183,16 @@ double ReadBandwidth(int threads, const float* data, int64_t n) {
     best = std::max(best, 4.0 * static_cast<double>(share) * threads / (Now() - start));
   }
   return best;
+}
+
+absl::StatusOr<double> CopyBandwidth(Backend& backend, int64_t bytes) {
+  ASSIGN_OR_RETURN(const Buffer from, backend.Allocate(bytes / 4));
+  ASSIGN_OR_RETURN(Buffer to, backend.Allocate(bytes / 4));
+  const Seconds seconds = Time([&] {
+    backend.Copy(from.data(), bytes / 4, to.data());
+    backend.Wait();
+  });
+  return 2.0 * static_cast<double>(bytes) / seconds.median;
 }
 
 double ReadBandwidth(int threads, int64_t bytes) {

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "kernels/backend.h"
 
 namespace trimtab::bench {
 
@@ -35,6 +37,10 @@ double FmaPeak(int threads);
 double ReadBandwidth(int threads, const float* data, int64_t n);
 // Of `bytes` allocated for it.
 double ReadBandwidth(int threads, int64_t bytes);
+
+// Bytes a second, read and written together, that a device copies within its memory: `bytes` from one buffer to
+// another.
+absl::StatusOr<double> CopyBandwidth(Backend& backend, int64_t bytes);
 
 // The plain loop that a mix is held against: out[i] = sum of sets[j][i], over 32-bit words, one thread, results written
 // past the caches. `sets` arrays of `words` each; out has `out_words`, written at the same pace (1 word per

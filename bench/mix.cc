@@ -1,7 +1,9 @@
 // The mix against a plain loop that reads and writes the same bytes with the same kind of stores. One thread, as the
-// server mixes.
+// server mixes. On a device: against copies of as many bytes, with matrices large enough that starting kernels is
+// little.
 //
-//   mix [--out N] [--in N] [--matrices N] [--only NAME] [--json FILE]
+//   mix [--device NAME] [--out N] [--in N] [--matrices N] [--only NAME] [--json FILE]
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "bench/models.h"
 #include "bench/report.h"
 #include "kernels/backend.h"
+#include "model/status_macros.h"
 
 namespace trimtab::bench {
 namespace {
@@ -32,8 +35,9 @@ Set MakeSet(Backend& backend, int64_t out, int64_t in, int matrices, Precision p
   return set;
 }
 
-void Run(int64_t out, int64_t in, int matrices, const std::string& only, Report* report) {
-  const std::unique_ptr<Backend> backend = NewCpuBackend(1);
+absl::Status Run(const std::string& device, int64_t out, int64_t in, int matrices, const std::string& only,
+                 Report* report) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Backend> backend, NewBackend(device, 1));
   struct Case {
     Precision from, to;
   };
@@ -56,20 +60,30 @@ void Run(int64_t out, int64_t in, int matrices, const std::string& only, Report*
             std::vector<PackedMatrix> views(m + 1);
             for (int i = 0; i < matrices; ++i) {
               for (int j = 0; j <= m; ++j) views[j] = {sets[j].buffer.raw() + i * sets[j].stride, out, in, c.from};
-              backend->MixMatrix(views, coefficients, c.to, mixed.buffer.raw() + i * mixed.stride);
+              std::byte* const to = mixed.buffer.raw() + i * mixed.stride;
+              backend->on_host() ? backend->MixMatrix(views, coefficients, c.to, to)
+                                 : backend->MixMatrixNow(views, coefficients, c.to, to);
             }
+            backend->Wait();
           },
-          [&] { PlainLoop(words.data(), m + 1, read_words, mixed.buffer.data(), out_words); });
+          [&] {
+            if (backend->on_host()) return PlainLoop(words.data(), m + 1, read_words, mixed.buffer.data(), out_words);
+            for (int64_t left = ((m + 1) * read_words + out_words) / 2; left > 0; left -= out_words) {
+              backend->Copy(sets[0].buffer.data(), std::min(left, out_words), mixed.buffer.data());
+            }
+            backend->Wait();
+          });
       const double bytes = static_cast<double>(sets[0].stride * (m + 1) + mixed.stride) * matrices;
       report->Add(
-          {.name = "mix/m" + std::to_string(m) + "/" + ShortName(c.to) + "/triad",
+          {.name = "mix/m" + std::to_string(m) + "/" + ShortName(c.to) + (backend->on_host() ? "/triad" : "/copy"),
            .value = bytes / times.ours / 1e9,
            .unit = "GB/s",
-           .baseline = "plain loop, same reads and stores",
+           .baseline = backend->on_host() ? "plain loop, same reads and stores" : "copies of as many bytes",
            .ratio = times.ratio,
            .details = {{"from", ShortName(c.from)}, {"seconds", times.ours}, {"plain_seconds", times.baseline}}});
     }
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -79,7 +93,8 @@ int main(int argc, char** argv) {
   CLI::App app("The mixing kernel against memory");
   int64_t out = 768, in = 768;
   int matrices = 288;
-  std::string json, only;
+  std::string device = "cpu", json, only;
+  app.add_option("--device", device, "cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--out", out)->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_option("--in", in)->check(CLI::Range(1, 1 << 16))->capture_default_str();
   app.add_option("--matrices", matrices, "Of each set: enough that no cache holds them")
@@ -89,5 +104,5 @@ int main(int argc, char** argv) {
   app.add_option("--json", json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
   trimtab::bench::Report report(json);
-  trimtab::bench::Run(out, in, matrices, only, &report);
+  return trimtab::bench::ExitCode("mix", trimtab::bench::Run(device, out, in, matrices, only, &report));
 }

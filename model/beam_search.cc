@@ -28,9 +28,9 @@ bool Better(const Candidate& a, const Candidate& b) {
   return a.parent != b.parent ? a.parent < b.parent : a.token < b.token;
 }
 
-class BeamSearch final : public Search {
+class ScoredBeams final : public BeamSearch {
  public:
-  BeamSearch(const GenerationOptions& options, const T5Config& config)
+  ScoredBeams(const GenerationOptions& options, const T5Config& config)
       : options_(options), eos_id_(config.eos_id), start_(config.decoder_start_id), vocab_size_(config.vocab_size) {
     running_.resize(1);
     rows_ = {{start_, 0}};
@@ -69,7 +69,9 @@ class BeamSearch final : public Search {
     for (size_t row = 0; row < running_.size(); ++row) {
       const std::span<float> scores(logits[row], vocab_size_);
       const float log_sum = static_cast<float>(LogSumExp(scores));
-      MaskForbidden(options_, eos_id_, start_, running_[row].tokens, scores);
+      forbidden_.clear();
+      AppendForbidden(options_, eos_id_, start_, running_[row].tokens, {}, 0, &forbidden_);
+      for (const ForbiddenToken& token : forbidden_) scores[token.id] = -std::numeric_limits<float>::infinity();
       for (int32_t token = 0; token < vocab_size_; ++token) {
         const float log_prob = scores[token] - log_sum;
         const Candidate candidate{running_[row].score + log_prob, log_prob, static_cast<int32_t>(row), token};
@@ -131,12 +133,13 @@ class BeamSearch final : public Search {
   int32_t length_ = 0;                // Tokens every running hypothesis has.
   std::vector<Hypothesis> running_;   // Best first.
   std::vector<Hypothesis> finished_;  // Best first, at most num_beams.
+  std::vector<ForbiddenToken> forbidden_;
 };
 
 }  // namespace
 
-std::unique_ptr<Search> NewBeamSearch(const GenerationOptions& options, const T5Config& config) {
-  return std::make_unique<BeamSearch>(options, config);
+std::unique_ptr<BeamSearch> NewBeamSearch(const GenerationOptions& options, const T5Config& config) {
+  return std::make_unique<ScoredBeams>(options, config);
 }
 
 }  // namespace trimtab

@@ -29,8 +29,10 @@ struct Reader {
 // One request inside the engine, from admission to its last token.
 struct Active {
   EngineRequest request;
-  std::unique_ptr<Search> search;
-  std::vector<Reader> readers;  // One, or the experts.
+  std::unique_ptr<TokenSearch> tokens;  // Greedy and sampling,
+  std::unique_ptr<BeamSearch> beams;    // or this; and
+  Search* search = nullptr;             // the one of them.
+  std::vector<Reader> readers;          // One, or the experts.
   // With one reader: slots[i] holds the past of search->rows()[i]; the rest is spare. One per beam. Else one per
   // reader.
   std::vector<int32_t> slots;
@@ -50,11 +52,13 @@ struct Active {
   }
   bool over_basis() const { return mixture().when() == MixTime::kNever; }
   bool mixes_logits() const { return readers.size() > 1; }
+  bool needs_logits() const { return mixes_logits() || beams != nullptr; }  // On the host.
   bool encoded() const {
     return std::all_of(readers.begin(), readers.end(), [](const Reader& reader) { return reader.article->done; });
   }
   // In a step, but for its draft.
   int32_t plain_rows() const { return static_cast<int32_t>(mixes_logits() ? readers.size() : search->rows().size()); }
+  int64_t step_rows() const { return plain_rows() + static_cast<int64_t>(drafted.size()); }
 };
 
 // Orders the batch so that rows which share a product are neighbours: one mixture's, and all over one basis.
@@ -152,10 +156,17 @@ class ContinuousEngine final : public Engine {
   void AddRows(const Active& active);
   // No more than `spare` rows; how many it added.
   int32_t AddDraft(Active& active, int32_t spare);
-  // Takes the logits of an active's rows, its draft's last; true when the request is finished.
-  bool Follow(Active& active, float* logits, StepStats* stats, std::vector<EngineEvent>* events);
-  // Moves the search on by one token and reports; true when the request is finished.
-  bool Advance(Active& active, float* logits, std::vector<EngineEvent>* events);
+  // The tokens of the rows whose logits are not needed on the host, in their order, to chosen_.
+  void Choose(Rows logits);
+  // The same for one whose logits are mixed, from these.
+  ChosenToken ChooseMixed(const Active& active, float* logits);
+  // Takes the logits of an active's rows or what was chosen from them, its draft's last; true when the request is
+  // finished.
+  bool Follow(Active& active, float* logits, const ChosenToken* chosen, StepStats* stats,
+              std::vector<EngineEvent>* events);
+  bool Write(Active& active, const ChosenToken& chosen, std::vector<EngineEvent>* events);
+  // After the search moved on by one token: reports; true when the request is finished.
+  bool Report(Active& active, std::vector<EngineEvent>* events);
   void Leave(Active& active);
 
   const EngineOptions options_;
@@ -167,6 +178,9 @@ class ContinuousEngine final : public Engine {
   std::vector<std::unique_ptr<Active>> decoding_;       // In the order of RunsBefore.
   absl::Duration decode_time_ = absl::Milliseconds(1);  // Of the last step.
   std::vector<DecoderRow> rows_;
+  std::vector<TokenRule> rules_;
+  std::vector<ForbiddenToken> forbidden_;
+  std::vector<ChosenToken> chosen_;
   std::vector<float*> logits_;
 };
 
@@ -206,7 +220,13 @@ absl::Status ContinuousEngine::Admit(EngineRequest request) {
     ASSIGN_OR_RETURN(reader.article, encoder_->Add(request.input_ids, reader.weights));
   }
   active->mixed_before = active->mix_time();
-  active->search = NewSearch(request.options, math_.config());
+  if (request.options.num_beams > 1) {
+    active->beams = NewBeamSearch(request.options, math_.config());
+    active->search = active->beams.get();
+  } else {
+    active->tokens = NewTokenSearch(request.options, math_.config());
+    active->search = active->tokens.get();
+  }
   for (int32_t i = 0; i < rows; ++i) active->slots.push_back(kv_->Acquire());
   active->request = std::move(request);
   if (rows == 1) active->drafter.emplace(active->request.input_ids, options_.max_draft_tokens);
@@ -284,19 +304,51 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
     spare -= AddDraft(*active, spare);
   }
   const Rows logits = decoder_->Step(rows_);
-  float* next = math_.backend()->OnHost(logits.data, logits.count * logits.stride);
+  Choose(logits);
+  const bool on_host = std::any_of(decoding_.begin(), decoding_.end(), [](const auto& a) { return a->needs_logits(); });
+  float* next = on_host ? math_.backend()->OnHost(logits.data, logits.count * logits.stride) : nullptr;
+  const ChosenToken* chosen = chosen_.data();
   size_t kept = 0;
   for (size_t i = 0; i < decoding_.size(); ++i) {
-    const int64_t rows = decoding_[i]->plain_rows() + static_cast<int64_t>(decoding_[i]->drafted.size());
-    const bool finished = Follow(*decoding_[i], next, stats, events);
-    next += rows * logits.stride;
+    Active& active = *decoding_[i];
+    const int64_t rows = active.step_rows();
+    const bool finished = Follow(active, next, chosen, stats, events);
+    if (on_host) next += rows * logits.stride;
+    if (!active.needs_logits()) chosen += rows;
     if (finished) {
-      Leave(*decoding_[i]);
+      Leave(active);
     } else if (kept++ != i) {
       decoding_[kept - 1] = std::move(decoding_[i]);
     }
   }
   decoding_.resize(kept);
+}
+
+void ContinuousEngine::Choose(Rows logits) {
+  rules_.clear();
+  forbidden_.clear();
+  int64_t row = 0;
+  for (const auto& active : decoding_) {
+    if (!active->needs_logits()) {
+      for (size_t guesses = 0; guesses <= active->drafted.size(); ++guesses) {
+        const auto of_row = static_cast<int64_t>(guesses) + row;
+        rules_.push_back(active->tokens->RuleAfter(active->drafted.first(guesses), of_row, &forbidden_));
+      }
+    }
+    row += active->step_rows();
+  }
+  chosen_.resize(rules_.size());
+  ChooseTokens(*math_.backend(), logits, math_.config().vocab_size, rules_, forbidden_, chosen_);
+}
+
+ChosenToken ContinuousEngine::ChooseMixed(const Active& active, float* logits) {
+  const int64_t vocab_size = math_.config().vocab_size;
+  MixLogits(active, vocab_size, logits);
+  forbidden_.clear();
+  const TokenRule rule = active.tokens->RuleAfter({}, 0, &forbidden_);
+  ChosenToken chosen;
+  ChooseTokensOnHost({logits, 1, vocab_size}, vocab_size, {&rule, 1}, forbidden_, {&chosen, 1});
+  return chosen;
 }
 
 void ContinuousEngine::AddRows(const Active& active) {
@@ -320,14 +372,23 @@ int32_t ContinuousEngine::AddDraft(Active& active, int32_t spare) {
   return static_cast<int32_t>(active.drafted.size());
 }
 
-bool ContinuousEngine::Follow(Active& active, float* logits, StepStats* stats, std::vector<EngineEvent>* events) {
-  if (active.mixes_logits()) MixLogits(active, math_.config().vocab_size, logits);
+bool ContinuousEngine::Follow(Active& active, float* logits, const ChosenToken* chosen, StepStats* stats,
+                              std::vector<EngineEvent>* events) {
+  if (active.beams != nullptr) {
+    logits_.clear();
+    for (size_t h = 0; h < active.beams->rows().size(); ++h) {
+      logits_.push_back(logits + static_cast<int64_t>(h) * math_.config().vocab_size);
+    }
+    active.beams->Advance(logits_);
+    return Report(active, events);
+  }
+  if (active.mixes_logits()) return Write(active, ChooseMixed(active, logits), events);
   const auto drafted = static_cast<int32_t>(active.drafted.size());
   int32_t accepted = 0;
-  bool finished = Advance(active, logits, events);
+  bool finished = Write(active, chosen[0], events);
   while (!finished && accepted < drafted && active.search->rows()[0].token == active.drafted[accepted]) {
     ++accepted;
-    finished = Advance(active, logits + int64_t{accepted} * math_.config().vocab_size, events);
+    finished = Write(active, chosen[accepted], events);
   }
   if (drafted > 0) active.drafter->Learn(drafted, accepted);
   stats->draft_tokens += drafted;
@@ -335,10 +396,12 @@ bool ContinuousEngine::Follow(Active& active, float* logits, StepStats* stats, s
   return finished;
 }
 
-bool ContinuousEngine::Advance(Active& active, float* logits, std::vector<EngineEvent>* events) {
-  logits_.clear();
-  for (size_t h = 0; h < active.search->rows().size(); ++h) logits_.push_back(logits + h * math_.config().vocab_size);
-  active.search->Advance(logits_);
+bool ContinuousEngine::Write(Active& active, const ChosenToken& chosen, std::vector<EngineEvent>* events) {
+  active.tokens->Write(chosen);
+  return Report(active, events);
+}
+
+bool ContinuousEngine::Report(Active& active, std::vector<EngineEvent>* events) {
   ++active.position;
   for (int32_t token : active.search->settled().subspan(active.reported)) {
     EngineEvent& event = events->emplace_back();

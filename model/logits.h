@@ -1,4 +1,3 @@
-// Pure functions on one row of logits.
 #ifndef TRIMTAB_MODEL_LOGITS_H_
 #define TRIMTAB_MODEL_LOGITS_H_
 
@@ -6,24 +5,18 @@
 #include <span>
 #include <vector>
 
+#include "kernels/choice.h"
 #include "model/generation.h"
 
 namespace trimtab {
 
-// Sets to -infinity what may not follow `written`: EOS before min_new_tokens, and tokens that would repeat an n-gram.
-// N-grams count the decoder's start token, as `start` + `written`.
-void MaskForbidden(const GenerationOptions& options, int32_t eos_id, int32_t start, std::span<const int32_t> written,
-                   std::span<float> scores);
+// Appends what may not follow `written` and then `guessed`, for that row of logits: EOS before min_new_tokens, and
+// tokens that would repeat an n-gram. N-grams count the decoder's start token, as `start` + `written` + `guessed`.
+void AppendForbidden(const GenerationOptions& options, int32_t eos_id, int32_t start, std::span<const int32_t> written,
+                     std::span<const int32_t> guessed, int64_t row, std::vector<ForbiddenToken>* forbidden);
 
-// The first of the largest.
-int32_t ArgMax(std::span<const float> scores);
-
-// log(sum(exp(scores))), in double, from the largest down: scores[i] minus this is the log-probability of i.
-double LogSumExp(std::span<const float> scores);
-
-// Draws a token from softmax(scores / temperature) cut by top_k, then top_p (the smallest set of likeliest tokens that
-// reaches it). The random number depends on (seed, step) alone. Ties go to the smaller id. REQUIRES: temperature > 0.
-int32_t Sample(const GenerationOptions& options, uint64_t step, std::span<const float> scores);
+// How the token number `step` is chosen. Its random number depends on (seed, step) alone, whatever the batch.
+TokenRule RuleFor(const GenerationOptions& options, uint64_t step, int64_t row);
 
 }  // namespace trimtab
 

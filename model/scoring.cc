@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "kernels/choice.h"
 #include "model/decoder.h"
 #include "model/encoder_pass.h"
-#include "model/logits.h"
 #include "model/status_macros.h"
 
 namespace trimtab {

@@ -6,13 +6,14 @@
 #include <span>
 #include <vector>
 
+#include "kernels/choice.h"
 #include "model/generation.h"
 #include "model/t5_config.h"
 
 namespace trimtab {
 
-// Decides what one request writes next: logits in, tokens out. Host arithmetic only, no clock, no shared state, so the
-// same logits always give the same text. Not thread-safe.
+// Decides what one request writes next. Host arithmetic only, no clock, no shared state, so the same logits always give
+// the same text. Not thread-safe.
 class Search {
  public:
   // A hypothesis to run through the decoder. `parent` is the row of the previous step whose past it continues.
@@ -27,9 +28,6 @@ class Search {
   std::span<const Row> rows() const { return rows_; }
   bool done() const { return rows_.empty(); }
 
-  // Takes the logits of rows(), (vocab_size) each and writable, and moves on by one token.
-  virtual void Advance(std::span<float* const> logits) = 0;
-
   // Tokens settled so far: grows by one a step for greedy and sampling, stays empty for beams until done.
   virtual std::span<const int32_t> settled() const = 0;
 
@@ -40,12 +38,30 @@ class Search {
   std::vector<Row> rows_;
 };
 
-// Greedy or sampling for one beam, beam search otherwise. REQUIRES: ValidateGenerationOptions(options) is OK.
-std::unique_ptr<Search> NewSearch(const GenerationOptions& options, const T5Config& config);
+// One hypothesis, one token at a time: the likeliest, or drawn. Tokens come by rule, so the logits may stay on a
+// device.
+class TokenSearch : public Search {
+ public:
+  // How the token after `guesses` is chosen, were they written next, from that row of logits; and what is forbidden
+  // there.
+  virtual TokenRule RuleAfter(std::span<const int32_t> guesses, int64_t row,
+                              std::vector<ForbiddenToken>* forbidden) const = 0;
+  // Moves on by the token that RuleAfter({}) chose.
+  virtual void Write(const ChosenToken& chosen) = 0;
+};
+
+class BeamSearch : public Search {
+ public:
+  // Takes the logits of rows(), (vocab_size) each and writable, and moves on by one token.
+  virtual void Advance(std::span<float* const> logits) = 0;
+};
+
+// Greedy or sampling. REQUIRES: ValidateGenerationOptions(options) is OK.
+std::unique_ptr<TokenSearch> NewTokenSearch(const GenerationOptions& options, const T5Config& config);
 
 // The search by beams of Hugging Face's generate() with early_stopping=False: 2 * beams candidates a step, finished
-// hypotheses scored by sum / length^penalty, stop when the best running one can no longer enter.
-std::unique_ptr<Search> NewBeamSearch(const GenerationOptions& options, const T5Config& config);
+// hypotheses scored by sum / length^penalty, stop when the best running one can no longer enter. Likewise.
+std::unique_ptr<BeamSearch> NewBeamSearch(const GenerationOptions& options, const T5Config& config);
 
 }  // namespace trimtab
 

@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/choose.h"
 #include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/layout.h"
 #include "kernels/cuda/mix.h"
@@ -25,6 +27,7 @@ namespace {
 
 constexpr int64_t kStagedItems = 4096;                 // Of a table, at a time.
 constexpr int64_t kPreparedBytes = int64_t{20} << 20;  // Of activations made ready for a product, at a time.
+constexpr int64_t kChoiceElements = sizeof(cuda::Choice) / sizeof(float);
 constexpr int64_t kPackedElements = int64_t{1} << 20;  // Of a matrix on its way to be packed, at a time.
 
 cudaStream_t NewStream() {
@@ -35,7 +38,7 @@ cudaStream_t NewStream() {
 
 Rows Slice(Rows rows, int64_t begin, int64_t count) { return {rows.row(begin), count, rows.stride}; }
 
-class CudaBackend final : public Backend {
+class CudaBackend final : public Backend, public TokenChooser {
  public:
   explicit CudaBackend(int device) : device_(device) {
     Use();
@@ -48,7 +51,9 @@ class CudaBackend final : public Backend {
     absl::StatusOr<std::unique_ptr<cuda::Staging>> staging = cuda::Staging::Create(*memory_, engine_);
     if (!staging.ok()) return staging.status();
     staging_ = *std::move(staging);
-    for (auto& [buffer, elements] : {std::pair{&prepared_, kPreparedBytes / 4}, {&unpacked_, kPackedElements}}) {
+    const int64_t choices = kMaxTokenRules * kChoiceElements;
+    for (auto& [buffer, elements] :
+         {std::pair{&prepared_, kPreparedBytes / 4}, {&unpacked_, kPackedElements}, {&choices_, choices}}) {
       absl::StatusOr<Buffer> allocated = Allocate(elements);
       if (!allocated.ok()) return allocated.status();
       *buffer = *std::move(allocated);
@@ -170,6 +175,30 @@ class CudaBackend final : public Backend {
     staging_->Rewind();
   }
 
+  void ChooseTokens(Rows logits, int64_t vocab_size, std::span<const TokenRule> rules,
+                    std::span<const ForbiddenToken> forbidden, std::span<ChosenToken> chosen) override {
+    const auto vocab = static_cast<int32_t>(vocab_size);
+    auto* const choices = reinterpret_cast<cuda::Choice*>(choices_.data());
+    if (std::any_of(rules.begin(), rules.end(), [](const TokenRule& rule) { return rule.log_prob; })) {
+      ForStaged(rules, [&](const TokenRule* staged, int64_t begin, int64_t count) {
+        cuda::SumExps(logits, vocab, staged, count, choices + begin, engine_);
+      });
+    }
+    places_.clear();
+    for (const ForbiddenToken& token : forbidden) places_.push_back(logits.row(token.row) + token.id);
+    ForStaged(std::span<float* const>(places_),
+              [&](float* const* staged, int64_t, int64_t count) { cuda::Forbid(staged, count, engine_); });
+    ForStaged(rules, [&](const TokenRule* staged, int64_t begin, int64_t count) {
+      cuda::Choose(logits, vocab, staged, count, choices + begin, engine_);
+    });
+    const auto count = static_cast<int64_t>(rules.size());
+    const auto* const made = reinterpret_cast<const cuda::Choice*>(OnHost(choices_.data(), count * kChoiceElements));
+    for (size_t i = 0; i < rules.size(); ++i) {
+      const double log_prob = made[i].score - (made[i].top + std::log(made[i].exp_sum));
+      chosen[i] = {static_cast<int32_t>(made[i].id), rules[i].log_prob ? static_cast<float>(log_prob) : 0.0f};
+    }
+  }
+
   void Attend(const EncoderAttention& args) override {
     tiles_.clear();
     for (const EncoderSequence& s : args.sequences) {
@@ -249,6 +278,8 @@ class CudaBackend final : public Backend {
   Buffer prepared_;                         // Likewise.
   mutable std::mutex side_mutex_;           // Guards the side stream and
   mutable Buffer unpacked_;                 // what is on its way to be packed.
+  Buffer choices_;                          // Of ChooseTokens.
+  std::vector<float*> places_;              // Likewise.
   float* host_ = nullptr;                   // Of OnHost.
   int64_t host_elements_ = 0;
   std::vector<cuda::AttentionTile> tiles_;  // Of the attention at hand.

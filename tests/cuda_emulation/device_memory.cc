@@ -27,6 +27,7 @@ struct Memory {
   std::map<const std::byte*, size_t> pinned;
   size_t in_use = 0;
   size_t limit = size_t{1} << 30;
+  int64_t refusals = 0;
   int accesses = 0;
 };
 
@@ -79,7 +80,10 @@ bool Mapped(uintptr_t address) {
 
 void* AllocateDevice(size_t bytes) {
   Memory& m = memory();
-  if (bytes > m.limit || m.in_use > m.limit - bytes) return nullptr;
+  if (bytes > m.limit || m.in_use > m.limit - bytes) {
+    ++m.refusals;
+    return nullptr;
+  }
   std::byte* const data = FindSpace(Span(bytes));
   const size_t end = data + Span(bytes) - m.base;
   if (end > kReserved) return nullptr;
@@ -132,6 +136,7 @@ DeviceAccess::~DeviceAccess() {
 void SetDeviceMemory(size_t bytes) { memory().limit = bytes; }
 size_t DeviceMemory() { return memory().limit; }
 size_t DeviceMemoryInUse() { return memory().in_use; }
+int64_t DeviceMemoryRefusals() { return memory().refusals; }
 
 void* AllocatePinned(size_t bytes) {
   void* const data = std::malloc(bytes);

@@ -32,6 +32,8 @@ class DeviceAccess {
 void SetDeviceMemory(size_t bytes);
 size_t DeviceMemory();
 size_t DeviceMemoryInUse();
+// Allocations so far that found too little.
+int64_t DeviceMemoryRefusals();
 
 // Page-locked memory of the host, which copies read and write late.
 void* AllocatePinned(size_t bytes);

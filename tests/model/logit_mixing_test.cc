@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/engine.h"
+#include "tests/testing/devices.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -64,7 +65,7 @@ class LogitMixingTest : public testing::Test {
   }
 
   TempDir folder_;
-  std::unique_ptr<Backend> backend_ = NewCpuBackend(2);
+  std::unique_ptr<Backend> backend_ = NewBackend(TestDevice(), 2).value();
   std::shared_ptr<const Parameters> parameters_;
   std::unique_ptr<Engine> engine_;
 };

@@ -1,0 +1,95 @@
+#include "kernels/choice.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "kernels/choice_math.h"
+
+namespace trimtab {
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+// The least of the keys that top_k and top_p keep.
+uint64_t LeastKept(const TokenRule& rule, std::span<const float> scores, const TokenMass& mass) {
+  const bool some = rule.top_k > 0 && rule.top_k < static_cast<int64_t>(scores.size());
+  if (!some && rule.top_p >= 1.0f) return 0;
+  std::vector<uint64_t> keys(scores.size());
+  for (size_t i = 0; i < keys.size(); ++i) keys[i] = TokenKey(scores[i], static_cast<int32_t>(i));
+  if (some) {
+    std::nth_element(keys.begin(), keys.begin() + rule.top_k - 1, keys.end(), std::greater<>());
+    keys.resize(rule.top_k);
+  }
+  if (rule.top_p >= 1.0f) return keys.back();
+  std::sort(keys.begin(), keys.end(), std::greater<>());
+  const auto mass_of = [&](uint64_t key) { return mass(scores[TokenOf(key)]); };
+  uint64_t total = 0, kept = 0;
+  for (const uint64_t key : keys) total += mass_of(key);
+  if (total == 0) return keys.back();
+  const uint64_t wanted = MassWithin(rule.top_p, total);
+  const auto last = std::find_if(keys.begin(), keys.end(), [&](uint64_t key) {
+    kept += mass_of(key);
+    return kept >= wanted;
+  });
+  return *last;
+}
+
+}  // namespace
+
+int32_t ArgMax(std::span<const float> scores) {
+  return static_cast<int32_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+}
+
+double LogSumExp(std::span<const float> scores) {
+  const float top = *std::max_element(scores.begin(), scores.end());
+  double sum = 0.0;
+  for (float score : scores) sum += std::exp(score - top);
+  return top + std::log(sum);
+}
+
+int32_t DrawToken(const TokenRule& rule, std::span<const float> scores) {
+  const int32_t best = ArgMax(scores);
+  const TokenMass mass{scores[best], 1.0f / rule.temperature};
+  const uint64_t least = LeastKept(rule, scores, mass);
+  const auto kept = [&](size_t i) {
+    return TokenKey(scores[i], static_cast<int32_t>(i)) >= least ? mass(scores[i]) : 0;
+  };
+  uint64_t total = 0;
+  for (size_t i = 0; i < scores.size(); ++i) total += kept(i);
+  const uint64_t point = PointWithin(rule.random, total);
+  uint64_t before = 0;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    before += kept(i);
+    if (before > point) return static_cast<int32_t>(i);
+  }
+  return best;  // Everything is forbidden.
+}
+
+void ChooseTokensOnHost(Rows logits, int64_t vocab_size, std::span<const TokenRule> rules,
+                        std::span<const ForbiddenToken> forbidden, std::span<ChosenToken> chosen) {
+  auto next = forbidden.begin();
+  for (size_t i = 0; i < rules.size(); ++i) {
+    const TokenRule& rule = rules[i];
+    const std::span<float> scores(logits.row(rule.row), vocab_size);
+    const double log_sum = rule.log_prob ? LogSumExp(scores) : 0.0;
+    for (; next != forbidden.end() && next->row == rule.row; ++next) scores[next->id] = kNever;
+    const int32_t id = rule.temperature > 0.0f ? DrawToken(rule, scores) : ArgMax(scores);
+    chosen[i] = {id, rule.log_prob ? static_cast<float>(scores[id] - log_sum) : 0.0f};
+  }
+}
+
+void ChooseTokens(Backend& backend, Rows logits, int64_t vocab_size, std::span<const TokenRule> rules,
+                  std::span<const ForbiddenToken> forbidden, std::span<ChosenToken> chosen) {
+  if (rules.empty()) return;
+  if (auto* const chooser = dynamic_cast<TokenChooser*>(&backend)) {
+    chooser->ChooseTokens(logits, vocab_size, rules, forbidden, chosen);
+    return;
+  }
+  logits.data = backend.OnHost(logits.data, logits.count * logits.stride);
+  ChooseTokensOnHost(logits, vocab_size, rules, forbidden, chosen);
+}
+
+}  // namespace trimtab
