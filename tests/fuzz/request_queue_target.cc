@@ -107,7 +107,7 @@ class Driver {
     FUZZ_CHECK(*taken == requests.size() || queue_.size() == max_length_);
     for (size_t i = 0; i < requests.size(); ++i) FUZZ_CHECK((requests[i] == nullptr) == (i < *taken));
     for (const auto& [id, known] : fresh_) {
-      if (known_.size() >= kMaxRequests || id > last_id_ - requests.size() + *taken) break;
+      if (id > last_id_ - requests.size() + *taken) break;
       known_[id] = known;
     }
   }
