@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "kernels/choice_math.h"
@@ -13,28 +14,36 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
-// The least of the keys that top_k and top_p keep.
-uint64_t LeastKept(const TokenRule& rule, std::span<const float> scores, const TokenMass& mass) {
-  const bool some = rule.top_k > 0 && rule.top_k < static_cast<int64_t>(scores.size());
-  if (!some && rule.top_p >= 1.0f) return 0;
-  std::vector<uint64_t> keys(scores.size());
-  for (size_t i = 0; i < keys.size(); ++i) keys[i] = TokenKey(scores[i], static_cast<int32_t>(i));
-  if (some) {
-    std::nth_element(keys.begin(), keys.begin() + rule.top_k - 1, keys.end(), std::greater<>());
-    keys.resize(rule.top_k);
-  }
-  if (rule.top_p >= 1.0f) return keys.back();
-  std::sort(keys.begin(), keys.end(), std::greater<>());
+// Cuts `keys` to those of the likeliest tokens that have `share` of their mass.
+void CutToMass(float share, std::span<const float> scores, const TokenMass& mass, std::vector<uint64_t>* keys) {
+  std::sort(keys->begin(), keys->end(), std::greater<>());
   const auto mass_of = [&](uint64_t key) { return mass(scores[TokenOf(key)]); };
   uint64_t total = 0, kept = 0;
-  for (const uint64_t key : keys) total += mass_of(key);
-  if (total == 0) return keys.back();
-  const uint64_t wanted = MassWithin(rule.top_p, total);
-  const auto last = std::find_if(keys.begin(), keys.end(), [&](uint64_t key) {
-    kept += mass_of(key);
-    return kept >= wanted;
-  });
-  return *last;
+  for (const uint64_t key : *keys) total += mass_of(key);
+  if (total == 0) return;
+  const uint64_t wanted = MassWithin(share, total);
+  size_t count = 0;
+  while (kept < wanted) kept += mass_of((*keys)[count++]);
+  keys->resize(count);
+}
+
+// The tokens that top_k and top_p keep, in the order of their ids.
+std::vector<int32_t> Kept(const TokenRule& rule, std::span<const float> scores, const TokenMass& mass) {
+  std::vector<int32_t> ids(scores.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const bool some = rule.top_k > 0 && rule.top_k < static_cast<int64_t>(scores.size());
+  if (!some && rule.top_p >= 1.0f) return ids;
+  std::vector<uint64_t> keys(scores.size());
+  for (size_t i = 0; i < keys.size(); ++i) keys[i] = TokenKey(scores[i], ids[i]);
+  if (some) {
+    std::partial_sort(keys.begin(), keys.begin() + rule.top_k, keys.end(), std::greater<>());
+    keys.resize(rule.top_k);
+  }
+  if (rule.top_p < 1.0f) CutToMass(rule.top_p, scores, mass, &keys);
+  ids.resize(keys.size());
+  std::transform(keys.begin(), keys.end(), ids.begin(), TokenOf);
+  std::sort(ids.begin(), ids.end());
+  return ids;
 }
 
 }  // namespace
@@ -53,17 +62,13 @@ double LogSumExp(std::span<const float> scores) {
 int32_t DrawToken(const TokenRule& rule, std::span<const float> scores) {
   const int32_t best = ArgMax(scores);
   const TokenMass mass{scores[best], 1.0f / rule.temperature};
-  const uint64_t least = LeastKept(rule, scores, mass);
-  const auto kept = [&](size_t i) {
-    return TokenKey(scores[i], static_cast<int32_t>(i)) >= least ? mass(scores[i]) : 0;
-  };
-  uint64_t total = 0;
-  for (size_t i = 0; i < scores.size(); ++i) total += kept(i);
+  const std::vector<int32_t> kept = Kept(rule, scores, mass);
+  uint64_t total = 0, before = 0;
+  for (const int32_t id : kept) total += mass(scores[id]);
   const uint64_t point = PointWithin(rule.random, total);
-  uint64_t before = 0;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    before += kept(i);
-    if (before > point) return static_cast<int32_t>(i);
+  for (const int32_t id : kept) {
+    before += mass(scores[id]);
+    if (before > point) return id;
   }
   return best;  // Everything is forbidden.
 }

@@ -197,13 +197,22 @@ __global__ void __launch_bounds__(kThreads) MultiplyTiles(const __grid_constant_
   Store<kRowTiles>(args, sets, tile, args.y[product], [&](int i) { return totals[i]; });
 }
 
-// sets[0] is the gate, sets[1] what it is multiplied by.
+// sets[0] is the gate, sets[1] what it is multiplied by. With 64 rows one block fills a multiprocessor's registers
+// anyway: said so, the compiler does not spill to make room for a second.
 template <typename Format, int kRowTiles>
-__global__ void __launch_bounds__(kThreads) MultiplyAndActivate(const __grid_constant__ Products args) {
+__global__ void __launch_bounds__(kThreads, kRowTiles == 8 ? 1 : 0)
+    MultiplyAndActivate(const __grid_constant__ Products args) {
   const Tile tile{blockIdx.x * kTileOutputs, int64_t{blockIdx.y} * 8 * kRowTiles};
   float gate[kOwned<kRowTiles>] = {}, factor[kOwned<kRowTiles>] = {};
-  MultiplySets<Format, kRowTiles>(args, args.sets[0], tile, gate);
-  if (args.gated) MultiplySets<Format, kRowTiles>(args, args.sets[1], tile, factor);
+#pragma unroll 1
+  for (int product = args.gated ? 1 : 0; product >= 0; --product) {  // One body: two would need more registers.
+#pragma unroll
+    for (int i = 0; i < kOwned<kRowTiles>; ++i) {
+      factor[i] = gate[i];
+      gate[i] = 0.0f;
+    }
+    MultiplySets<Format, kRowTiles>(args, args.sets[product], tile, gate);
+  }
   Store<kRowTiles>(args, args.sets[0], tile, args.y[0], [&](int i) {
     const float value = Activated(args.activation, gate[i]);
     return args.gated ? value * factor[i] : value;

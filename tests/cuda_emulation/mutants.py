@@ -54,6 +54,14 @@ MUTATIONS = {
                                         "backend"),
     "attention_bias_of_the_first_query": ("attention.cu", "key - (tile.position + i)", "key - tile.position", "backend"),
     "attention_one_key_short": ("attention.cu", "key < tile.length; key", "key + 1 < tile.length; key", "backend"),
+    "choice_barrier_dropped": ("choose.cu", "  __syncthreads();  // Everybody has read what was there before.\n", "",
+                               "choice"),
+    "choice_last_warp_left_out": ("choose.cu", "w < kWarps; ++w) value", "w < kWarps - 1; ++w) value", "choice"),
+    "choice_one_more_than_top_k": ("choose.cu", "if (sum >= wanted) least", "if (sum > wanted) least", "choice"),
+    "choice_draws_before_the_point": ("choose.cu", "if (sum <= point) before", "if (sum < point) before", "choice"),
+    "choice_total_of_the_uncut": ("choose.cu", "    total = row.Sum(kept);\n", "", "choice"),
+    "choice_ties_to_the_last": ("choose.cu", "TokenKey(scores[i], i);\n      if", "TokenKey(scores[i], size - i);\n      if",
+                                "choice"),
     "norm_by_one_warp_only": ("rows.cu", "i += kThreads) squares", "i += kThreads + 1) squares", "backend"),
 }
 
@@ -62,6 +70,7 @@ MUTATIONS = {
 CONTROLS = {
     "unchanged_product": ("product.cu", "kWarps = 8;", "kWarps = 8;", "product"),
     "unchanged_mix": ("mix.cu", "kThreads = 256;", "kThreads = 256;", "mix"),
+    "unchanged_choice": ("choose.cu", "kThreads = 512;", "kThreads = 512;", "choice"),
     "unchanged_attention": ("attention.cu", "kWarps = 8;", "kWarps = 8;", "backend"),
 }
 
@@ -126,7 +135,8 @@ def survives(build, name, scratch):
         if file.suffix in (".cu", ".h"):
             (folder / file.name).write_text(file.read_text())
     (folder / source).write_text(text.replace(before, after))
-    wanted = {"product": ("product.cu", "prepare.cu"), "mix": ("mix.cu",), "backend": ("rows.cu", "attention.cu")}[test]
+    wanted = {"product": ("product.cu", "prepare.cu"), "mix": ("mix.cu",), "backend": ("rows.cu", "attention.cu"),
+              "choice": ("choose.cu",)}[test]
     replaced = {}
     for output, command in objects_that_read(build, source).items():
         if pathlib.Path(command["file"]).name not in wanted:

@@ -95,6 +95,15 @@ TEST_F(CudaChoiceTest, DrawsTheEndsOfTheRange) {
   ExpectSameAsOnHost(std::vector<float>(6 * 50, -std::numeric_limits<float>::infinity()), 50, rules);
 }
 
+TEST_F(CudaChoiceTest, APointWhereATokensMassBeginsDrawsThatToken) {
+  const int64_t vocab = 64;
+  std::vector<TokenRule> rules;
+  for (int64_t id = 0; id < vocab; ++id) {
+    rules.push_back({.row = id, .random = static_cast<uint64_t>(id) << 58, .temperature = 1.0f});
+  }
+  ExpectSameAsOnHost(std::vector<float>(vocab * vocab, 0.5f), vocab, rules);
+}
+
 TEST_F(CudaChoiceTest, ForbiddenTokensAreNeitherLikeliestNorDrawn) {
   const int64_t vocab = 70;
   const std::vector<float> logits = RandomFloats(4 * vocab, 2);
