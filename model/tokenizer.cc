@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "model/sentencepiece_bridge.h"
@@ -11,6 +12,30 @@ namespace trimtab {
 namespace {
 
 constexpr char kReplacement[] = "\xEF\xBF\xBD";  // What an incomplete byte sequence decodes to.
+// The library takes some 80 bytes of memory for each byte it encodes at once.
+constexpr size_t kStretchBytes = 16 << 10;
+
+bool IsBetweenWords(absl::string_view text, size_t i) {
+  return text[i] == ' ' && absl::ascii_isgraph(text[i - 1]) && absl::ascii_isalnum(text[i + 1]);
+}
+
+// Takes so much off the front of `text` as is encoded at once. Words are independent of each other, so a stretch ends
+// at the last space between two; a space at the front of a text is no part of it, and goes. What has no such space is
+// no text that people write, and is cut between code points.
+absl::string_view TakeStretch(absl::string_view* text) {
+  size_t end = text->size(), next = end;
+  if (end > kStretchBytes) {
+    for (end = kStretchBytes; end > 1 && !IsBetweenWords(*text, end - 1);) --end;
+    next = end--;
+    if (end == 0) {
+      for (end = kStretchBytes; (static_cast<uint8_t>((*text)[end]) & 0xc0) == 0x80;) --end;
+      next = end;
+    }
+  }
+  const absl::string_view stretch = text->substr(0, end);
+  text->remove_prefix(next);
+  return stretch;
+}
 
 }  // namespace
 
@@ -33,12 +58,16 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Create(absl::string_view m
 
 absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(absl::string_view text, int32_t eos_id, int32_t max_tokens,
                                                        bool* truncated) const {
-  ASSIGN_OR_RETURN(std::vector<int> ids, impl_->library.Encode(text));
   const size_t room = static_cast<size_t>(max_tokens) - 1;
+  std::vector<int32_t> ids;
+  while (!text.empty() && ids.size() <= room) {
+    ASSIGN_OR_RETURN(const std::vector<int> more, impl_->library.Encode(TakeStretch(&text)));
+    ids.insert(ids.end(), more.begin(), more.end());
+  }
   if (truncated != nullptr) *truncated = ids.size() > room;
   if (ids.size() > room) ids.resize(room);
   ids.push_back(eos_id);
-  return std::vector<int32_t>(ids.begin(), ids.end());
+  return ids;
 }
 
 std::string Tokenizer::Decode(const std::vector<int32_t>& ids) const {

@@ -26,7 +26,8 @@ class Tokenizer {
   ~Tokenizer();
 
   // Ids of `text` followed by `eos_id`, as T5's encoder expects. At most `max_tokens` ids (>= 1) including EOS: a
-  // longer text is cut and *truncated set (may be null). REQUIRES: valid UTF-8.
+  // longer text is cut and *truncated set (may be null). Memory and time do not grow with what is cut off.
+  // REQUIRES: valid UTF-8.
   absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text, int32_t eos_id, int32_t max_tokens,
                                               bool* truncated) const;
 

@@ -6,8 +6,9 @@
 namespace trimtab {
 
 absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message* message) {
-  grpc::ByteBuffer consumed = bytes;  // Shares the bytes.
-  if (grpc::SerializationTraits<google::protobuf::Message>::Deserialize(&consumed, message).ok()) {
+  auto& request =
+      const_cast<grpc::ByteBuffer&>(bytes);  // Of gRPC, which hands it out as const and looks at it no more.
+  if (grpc::SerializationTraits<google::protobuf::Message>::Deserialize(&request, message).ok()) {
     return absl::OkStatus();
   }
   return absl::InternalError(absl::StrCat("the request is no ", message->GetTypeName(),

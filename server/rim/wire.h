@@ -10,7 +10,8 @@ namespace trimtab {
 // Messages as gRPC carries them. Our methods are registered raw because the callback interface of gRPC 1.51 answers
 // bytes it cannot parse with UNIMPLEMENTED and no word of why.
 
-// Internal, as gRPC's other interfaces say, when `bytes` are no such message or hold text that is not UTF-8.
+// Internal, as gRPC's other interfaces say, when `bytes` are no such message or hold text that is not UTF-8. Lets go of
+// `bytes`, which gRPC would keep until the call ends, however long its request waits.
 absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message* message);
 
 // Replaces what `bytes` held.

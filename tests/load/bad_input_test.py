@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import tempfile
 import time
 import unittest
 import zlib
@@ -49,6 +50,15 @@ class BadInputTest(unittest.TestCase):
             headers = call_headers(**{"grpc-encoding": encoding})
             self.assertIn(self.ending(headers, message(bomb, compressed=True)), allowed, encoding)
         self.assertLess(self.server.peak_mib() - self.before, GROWTH_MIB, "nor for a moment")
+
+    def test_an_article_of_which_little_is_read_takes_little(self):
+        for article in ("A word. " * 130_000, "x" * (1 << 20), "\u20ac" * 349_000):
+            with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+                file.write(article)
+                file.flush()
+                report = self.server.bench("--requests", 1, "--warmup", 0, "--max-new-tokens", 1, article=file.name)
+            self.assertEqual(report["codes"], {"OK": 1})
+        self.assertLess(self.server.peak_mib() - self.before, GROWTH_MIB / 2)
 
     def test_metadata_beyond_the_limit_is_refused(self):
         for extra in ([(b"x-long", b"a" * (64 << 10))], [(b"x-%d" % i, b"value of no use") for i in range(1000)]):

@@ -64,14 +64,14 @@ class Server:
     def metric(self, name):
         return self.metrics()[name]
 
-    def start_bench(self, *flags):
-        command = [self.build / "client/trimtab", "bench", "--server", self.address, "--article", ARTICLE, "--json",
+    def start_bench(self, *flags, article=ARTICLE):
+        command = [self.build / "client/trimtab", "bench", "--server", self.address, "--article", article, "--json",
                    *flags]
         return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True)
 
-    def bench(self, *flags):
-        return finish(self.start_bench(*flags))
+    def bench(self, *flags, article=ARTICLE):
+        return finish(self.start_bench(*flags, article=article))
 
 
 def finish(bench):

@@ -10,13 +10,16 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/sentencepiece_bridge.h"
 #include "tests/testing/status_matchers.h"
 
 namespace trimtab {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr int32_t kEos = 1;
 constexpr int32_t kVocab = 1 << 20;
@@ -113,6 +116,37 @@ TEST(TokenizerTest, CutsLongTextsAndKeepsTheEnd) {
 
   EXPECT_THAT(*tokenizer->Encode("The captain", kEos, 1, &truncated), ElementsAre(kEos));
   EXPECT_TRUE(truncated);
+}
+
+// What the library itself makes of the whole text, at once.
+std::vector<int32_t> AtOnce(const std::string& text) {
+  std::ifstream file(SourceFile("tests/testing/tiny.spiece.model"), std::ios::binary);
+  std::stringstream bytes;
+  bytes << file.rdbuf();
+  const auto library = SentencePieceBridge::Load(bytes.str());
+  EXPECT_THAT(library, IsOk());
+  std::vector<int32_t> ids = *library->Encode(text);
+  ids.push_back(kEos);
+  return ids;
+}
+
+TEST(TokenizerTest, LongTextsEncodeAsIfAtOnce) {
+  std::string text;
+  while (text.size() < 100'000) {
+    absl::StrAppend(&text, "The captain  turns, ", text.size(), " times;\n\xC3\xA9t\xC3\xA9 .the \xE2\x82\xAC ");
+  }
+  bool truncated = true;
+  EXPECT_EQ(*Tiny()->Encode(text, kEos, 1 << 20, &truncated), AtOnce(text));
+  EXPECT_FALSE(truncated);
+}
+
+TEST(TokenizerTest, AWordWithoutEndIsCutBetweenCodePoints) {
+  constexpr int32_t kUnknown = 2;
+  std::string word;
+  for (int i = 0; i < 50'000; ++i) word += "\xE2\x96\x81";  // Of which there is a piece.
+  const auto ids = Tiny()->Encode(word, kEos, 1 << 20, nullptr);
+  ASSERT_THAT(ids, IsOk());
+  EXPECT_THAT(*ids, Not(Contains(kUnknown)));
 }
 
 TEST(TokenizerTest, ControlPiecesAndIdsBeyondThePiecesDecodeToNothing) {
