@@ -5,10 +5,12 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/digest.h"
 #include "model/mapped_file.h"
+#include "model/one_line.h"
 #include "model/status_macros.h"
 #include "model/strict_json.h"
 
@@ -56,8 +58,8 @@ absl::StatusOr<Tensor> Require(const TensorSet& set, const TensorSpec& spec, abs
 absl::Status OnlyKnown(const TensorSet& set, const std::set<std::string>& known, absl::string_view where) {
   for (const auto& [name, tensor] : set.tensors()) {
     if (known.count(name) != 0 || IsIgnoredTensor(name)) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(where, ": tensor ", name, " does not belong here; remove it or correct config.json or clp.json"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        where, ": tensor ", OneLine(name), " does not belong here; remove it or correct config.json or clp.json"));
   }
   return absl::OkStatus();
 }
@@ -154,9 +156,11 @@ absl::StatusOr<std::vector<std::string>> ShardNames(const std::string& directory
   for (const auto& [tensor, file] : index["weight_map"].items()) {
     if (!file.is_string()) return wrong;
     const std::string name = file.get<std::string>();
-    if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
-      return absl::InvalidArgumentError(absl::StrCat("model.safetensors.index.json: ", tensor, " lies in \"",
-                                                     name.substr(0, 80), "\"; expected the name of a file beside it"));
+    const bool plain =
+        std::none_of(name.begin(), name.end(), [](char c) { return c == '/' || absl::ascii_iscntrl(c); });
+    if (name.empty() || name[0] == '.' || !plain) {
+      return absl::InvalidArgumentError(absl::StrCat("model.safetensors.index.json: ", OneLine(tensor), " lies in \"",
+                                                     OneLine(name), "\"; expected the name of a file beside it"));
     }
     names.insert(name);
   }
@@ -190,12 +194,12 @@ absl::StatusOr<TensorSet> TensorSet::Create(std::vector<Safetensors> files) {
   for (const Safetensors& file : files) {
     for (const auto& [name, tensor] : file.tensors()) {
       if (!stored.insert(name).second) {
-        return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is in two files; expected it once"));
+        return absl::InvalidArgumentError(absl::StrCat("tensor ", OneLine(name), " is in two files; expected it once"));
       }
       const auto [place, added] = set.tensors_.emplace(std::string(CanonicalTensorName(name)), tensor);
       if (!added && !SameBytes(place->second, tensor)) {
         return absl::InvalidArgumentError(
-            absl::StrCat("tensor ", name, " differs from ", place->first, "; T5 has one embedding"));
+            absl::StrCat("tensor ", OneLine(name), " differs from ", OneLine(place->first), "; T5 has one embedding"));
       }
     }
   }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "model/json_fields.h"
+#include "model/one_line.h"
 #include "model/status_macros.h"
 #include "model/strict_json.h"
 
@@ -120,7 +121,7 @@ absl::Status ReadMixing(const JsonFields& fields, MixingRule* rule) {
 }
 
 absl::Status ReadPreset(const std::string& name, const json& object, const ClpConfig& config, Preset* preset) {
-  const std::string where = absl::StrCat("clp.json: preset ", name);
+  const std::string where = absl::StrCat("clp.json: preset ", OneLine(name));
   if (!IsRewardName(name)) return absl::InvalidArgumentError(where + " is not named by 1 to 32 of a-z, 0-9 and _");
   if (!object.is_object()) return absl::InvalidArgumentError(where + " is not an object");
   const JsonFields fields(object, where);
@@ -308,7 +309,7 @@ absl::StatusOr<std::vector<std::string>> VariantPatterns(absl::string_view varia
   if (variant == "attn") return std::vector<std::string>{"*.SelfAttention.*", "*.EncDecAttention.*"};
   if (variant == "logit") return std::vector<std::string>{"lm_head.weight"};
   return absl::InvalidArgumentError(
-      absl::StrCat("variant is \"", variant, "\"; expected full, attn, logit, custom or none"));
+      absl::StrCat("variant is \"", OneLine(variant), "\"; expected full, attn, logit, custom or none"));
 }
 
 bool MatchesAny(const std::vector<std::string>& patterns, absl::string_view tensor_name) {

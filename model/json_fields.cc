@@ -21,7 +21,7 @@ absl::Status JsonFields::OnlyKeys(const std::vector<absl::string_view>& known) c
   for (const auto& [key, value] : object_.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(file_, ": unknown key \"", key, "\"; remove it or use a build that knows it"));
+          absl::StrCat(file_, ": unknown key \"", OneLine(key), "\"; remove it or use a build that knows it"));
     }
   }
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "model/one_line.h"
 #include "nlohmann/json.hpp"
 
 namespace trimtab {
@@ -34,7 +35,8 @@ class JsonFields {
 
   template <typename Found>
   absl::Status Fault(absl::string_view key, const Found& found, absl::string_view expected) const {
-    return absl::InvalidArgumentError(absl::StrCat(file_, ": ", key, " is ", found, "; expected ", expected));
+    return absl::InvalidArgumentError(
+        absl::StrCat(file_, ": ", key, " is ", OneLine(absl::StrCat(found)), "; expected ", expected));
   }
 
  private:

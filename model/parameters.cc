@@ -164,7 +164,7 @@ void Parameters::PlaceTensor(const std::byte** next, ParameterTensor* tensor) co
   const int64_t out = tensor->spec.shape[0], in = tensor->spec.shape[1];
   const bool once = !tensor->conditioned || tensor->precision == precision_;
   for (const std::byte* set : tensor->sets) {
-    const PackedMatrix& matrix = tensor->basis.sets.emplace_back(set, out, in, tensor->precision);
+    const PackedMatrix& matrix = tensor->basis.sets.emplace_back(PackedMatrix{set, out, in, tensor->precision});
     tensor->basis.factors.push_back(once ? matrix : PackedMatrix{take(tensor->mixed_bytes), out, in, precision_});
   }
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "model/mapped_file.h"
+#include "model/one_line.h"
 #include "model/status_macros.h"
 #include "model/strict_json.h"
 
@@ -73,7 +74,7 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const json& object) {
   if (!object["dtype"].is_string()) return Wrong(name, "dtype is not a string");
   const std::string dtype = object["dtype"].get<std::string>();
   const DTypeInfo* info = FindDType(dtype);
-  if (info == nullptr) return Wrong(name, absl::StrCat("dtype is ", dtype, "; expected F32, BF16 or F16"));
+  if (info == nullptr) return Wrong(name, absl::StrCat("dtype is ", OneLine(dtype), "; expected F32, BF16 or F16"));
   Entry entry{name, {}, 0, 0};
   entry.tensor.dtype = info->dtype;
   ASSIGN_OR_RETURN(const uint64_t size, ByteSize(name, object["shape"], info->bits, &entry.tensor));
@@ -96,7 +97,7 @@ absl::Status ParseMetadata(const json& object, std::map<std::string, std::string
   if (!object.is_object()) return absl::InvalidArgumentError("__metadata__ is not an object");
   for (const auto& [key, value] : object.items()) {
     if (!value.is_string()) {
-      return absl::InvalidArgumentError(absl::StrCat("__metadata__ ", key, " is not a string"));
+      return absl::InvalidArgumentError(absl::StrCat("__metadata__ ", OneLine(key), " is not a string"));
     }
     (*metadata)[key] = value.get<std::string>();
   }
@@ -147,6 +148,7 @@ void WidenAll(std::span<const std::byte> bytes, Widen widen, std::span<float> ou
 
 // REQUIRES: `tensor` is a float.
 void WidenTensor(const Tensor& tensor, std::span<float> out) {
+  if (out.empty()) return;
   if (tensor.dtype == DType::kF32) {
     std::memcpy(out.data(), tensor.bytes.data(), out.size_bytes());
   } else if (tensor.dtype == DType::kBF16) {
