@@ -53,7 +53,7 @@ Gauge& OneGauge(Registry& registry, absl::string_view name, const char* help) {
   return Gauges(registry, name, help).Add({});
 }
 
-Histogram& OneHistogram(Registry& registry, absl::string_view name, const char* help, const Buckets& buckets) {
+Histogram& OneHistogram(Registry& registry, absl::string_view name, const Buckets& buckets, const char* help) {
   return prometheus::BuildHistogram().Name(FullName(name)).Help(help).Register(registry).Add({}, buckets);
 }
 
@@ -61,52 +61,39 @@ Histogram& OneHistogram(Registry& registry, absl::string_view name, const char* 
 
 Metrics::Metrics(Registry& r)
     : requests(Counters(r, "requests_total", "Finished calls by method and gRPC status code.")),
-      request_duration(OneHistogram(r, "request_duration_seconds",
-                                    "Whole calls, from arrival to the last byte handed "
-                                    "to the transport.",
-                                    RequestBuckets())),
-      time_to_first_token(OneHistogram(r, "time_to_first_token_seconds",
-                                       "From submission to the first token; with "
-                                       "beams, to the end.",
-                                       RequestBuckets())),
-      time_per_output_token(OneHistogram(r, "time_per_output_token_seconds",
-                                         "Decoding time of a request over its "
-                                         "tokens.",
-                                         TokenBuckets())),
+      request_duration(OneHistogram(r, "request_duration_seconds", RequestBuckets(),
+                                    "Whole calls, from arrival to the last byte handed to the transport.")),
+      time_to_first_token(OneHistogram(r, "time_to_first_token_seconds", RequestBuckets(),
+                                       "From submission to the first token; with beams, to the end.")),
+      time_per_output_token(OneHistogram(r, "time_per_output_token_seconds", TokenBuckets(),
+                                         "Decoding time of a request over its tokens.")),
       queue_duration(
-          OneHistogram(r, "request_queue_duration_seconds", "Wait for a place in the batch.", PhaseBuckets())),
-      request_mix_duration(OneHistogram(r, "request_mix_duration_seconds",
-                                        "Of encoding and decoding a request, the part spent on mixing its weights.",
-                                        PhaseBuckets())),
-      encode_duration(OneHistogram(r, "request_encode_duration_seconds",
-                                   "From admission to the end of the encoder "
-                                   "pass.",
-                                   PhaseBuckets())),
-      decode_duration(OneHistogram(r, "request_decode_duration_seconds",
-                                   "From the end of the encoder pass to the last "
-                                   "token.",
-                                   PhaseBuckets())),
+          OneHistogram(r, "request_queue_duration_seconds", PhaseBuckets(), "Wait for a place in the batch.")),
+      request_mix_duration(OneHistogram(r, "request_mix_duration_seconds", PhaseBuckets(),
+                                        "Of encoding and decoding a request, the part spent on mixing its weights.")),
+      encode_duration(OneHistogram(r, "request_encode_duration_seconds", PhaseBuckets(),
+                                   "From admission to the end of the encoder pass.")),
+      decode_duration(OneHistogram(r, "request_decode_duration_seconds", PhaseBuckets(),
+                                   "From the end of the encoder pass to the last token.")),
       requests_running(OneGauge(r, "requests_running", "Requests in the batch now.")),
       requests_waiting(OneGauge(r, "requests_waiting", "Requests that wait for a place in the batch.")),
       requests_waiting_limit(OneGauge(r, "requests_waiting_limit", "What requests_waiting never exceeds.")),
-      requests_rejected(Counters(r, "requests_rejected_total",
-                                 "Requests refused by reason: on arrival, or displaced from the full queue by "
-                                 "one of a weighting of which fewer wait.")),
+      requests_rejected(
+          Counters(r, "requests_rejected_total",
+                   "Requests refused by reason: on arrival, or displaced by one of a weighting that fewer wait for.")),
       rejected_queue_full(requests_rejected.Add({{"reason", "queue_full"}})),
       rejected_displaced(requests_rejected.Add({{"reason", "displaced"}})),
       rejected_draining(requests_rejected.Add({{"reason", "draining"}})),
-      requests_cancelled(Counters(r, "requests_cancelled_total",
-                                  "Requests ended early by the caller, a deadline or a "
-                                  "drain, by the stage they were in.")),
+      requests_cancelled(
+          Counters(r, "requests_cancelled_total", "Requests ended early (caller, deadline, drain) by stage.")),
       cancelled_waiting(requests_cancelled.Add({{"stage", "waiting"}})),
       cancelled_encoding(requests_cancelled.Add({{"stage", "encoding"}})),
       cancelled_decoding(requests_cancelled.Add({{"stage", "decoding"}})),
       prompt_tokens(OneCounter(r, "prompt_tokens_total", "Input tokens of admitted requests.")),
       generated_tokens(OneCounter(r, "generated_tokens_total", "Output tokens, those of cancelled requests included.")),
-      explore_points(
-          OneCounter(r, "explore_points_total", "Summaries written for Explore, equal points counted once.")),
-      batch_size(OneHistogram(r, "batch_size", "Decode rows of one step.", CountBuckets())),
-      batch_lanes(OneHistogram(r, "batch_lanes", "Distinct mixed weights in one decode step.", CountBuckets())),
+      explore_points(OneCounter(r, "explore_points_total", "Summaries written for Explore; equal points once.")),
+      batch_size(OneHistogram(r, "batch_size", CountBuckets(), "Decode rows of one step.")),
+      batch_lanes(OneHistogram(r, "batch_lanes", CountBuckets(), "Distinct mixed weights in one decode step.")),
       batch_steps(Counters(r, "batch_steps_total", "Engine steps by phase; one step may do both.")),
       encode_steps(batch_steps.Add({{"phase", "encode"}})),
       decode_steps(batch_steps.Add({{"phase", "decode"}})),
@@ -120,15 +107,14 @@ Metrics::Metrics(Registry& r)
       cache_coalesced(
           OneCounter(r, "mix_coalesced_total", "Requests whose mixed weights were being made for another one.")),
       cache_basis(OneCounter(r, "mix_cache_basis_total", "Requests that ran over the basis, without a mixture.")),
-      cache_promotions(OneCounter(r, "mix_cache_promotions_total",
-                                  "Mixtures made in the background because their weighting was often served over the "
-                                  "basis.")),
+      cache_promotions(
+          OneCounter(r, "mix_cache_promotions_total", "Mixtures made of what was often served over the basis.")),
       cache_evictions(OneCounter(r, "mix_cache_evictions_total", "Mixed weights dropped to make room.")),
       cache_entries(OneGauge(r, "mix_cache_entries", "Mixed weights resident.")),
       cache_bytes(OneGauge(r, "mix_cache_bytes", "Memory of mixed weights, those being made included.")),
       cache_capacity_bytes(OneGauge(r, "mix_cache_capacity_bytes", "What mix_cache_bytes never exceeds.")),
-      mix_duration(OneHistogram(r, "mix_duration_seconds", "One mix of all conditioned tensors in the background.",
-                                PhaseBuckets())),
+      mix_duration(OneHistogram(r, "mix_duration_seconds", PhaseBuckets(),
+                                "One mix of all conditioned tensors in the background.")),
       params_version(OneGauge(r, "params_version", "Sequence number of the parameters that new requests get.")),
       params_info(Gauges(r, "params_info", "1, labelled with the digest of the parameters that new requests get.")),
       params_age(OneGauge(r, "params_age_seconds", "For how long new requests have been getting these parameters.")),
@@ -136,15 +122,13 @@ Metrics::Metrics(Registry& r)
                               "Commits and activations of parameters by status code; LEASE_LAPSED: never committed.")),
       params_update_bytes(
           OneCounter(r, "params_update_bytes_total", "Bytes of chunks of parameters that arrived intact.")),
-      params_commit_duration(OneHistogram(r, "params_commit_duration_seconds",
-                                          "From Commit to the answer: decoding, checks, packing, disk, mixing.",
-                                          RequestBuckets())),
+      params_commit_duration(OneHistogram(r, "params_commit_duration_seconds", RequestBuckets(),
+                                          "From Commit to the answer: decoding, checks, packing, disk, mixing.")),
       params_damaged(OneCounter(r, "params_damaged_total", "Files of versions that could not be used at start.")),
       params_staged_bytes(OneGauge(r, "params_staged_bytes", "Memory of parameters on their way in.")),
       build_info(Gauges(r, "build_info", "1, labelled with what was built.")),
-      tls_expiry(
-          OneGauge(r, "tls_certificate_expiry_timestamp_seconds",
-                   "When the certificate that new connections get ends to be valid, since the Unix epoch; 0: no TLS.")),
+      tls_expiry(OneGauge(r, "tls_certificate_expiry_timestamp_seconds",
+                          "When new connections' certificate ends to be valid; 0: no TLS.")),
       tls_reloads(Counters(r, "tls_reloads_total",
                            "Changes of the files of TLS by what became of them: taken, or refused and logged.")),
       tls_taken(tls_reloads.Add({{"result", "taken"}})),

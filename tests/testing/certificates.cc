@@ -1,27 +1,18 @@
 #include "tests/testing/certificates.h"
 
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <atomic>
 
+#include "server/rim/openssl_pointers.h"
+
 namespace trimtab {
 namespace {
 
-template <auto free>
-struct Free {
-  template <typename T>
-  void operator()(T* object) const {
-    free(object);
-  }
-};
-using X509Ptr = std::unique_ptr<X509, Free<X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-
 template <typename Write>
 std::string Pem(Write write) {
-  const std::unique_ptr<BIO, Free<BIO_free>> out(BIO_new(BIO_s_mem()));
+  const BioPtr out(BIO_new(BIO_s_mem()));
   write(out.get());
   char* text = nullptr;
   const long size = BIO_get_mem_data(out.get(), &text);

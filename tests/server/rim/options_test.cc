@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -53,65 +54,18 @@ TEST(OptionsTest, AModelIsAllItTakes) {
 }
 
 TEST(OptionsTest, ReadsEveryFlag) {
-  const ServerOptions o = Parse({"--model",
-                                 "dir",
-                                 "--listen",
-                                 "[::1]:0",
-                                 "--metrics-listen",
-                                 "localhost:1",
-                                 "--device",
-                                 "reference",
-                                 "--threads",
-                                 "3",
-                                 "--cache-bytes",
-                                 "512MiB",
-                                 "--max-batch-rows",
-                                 "5",
-                                 "--max-queue",
-                                 "6",
-                                 "--max-input-tokens",
-                                 "70",
-                                 "--max-new-tokens",
-                                 "80",
-                                 "--alpha-floor",
-                                 "0.25",
-                                 "--reward-range",
-                                 "brief=0:0.5",
-                                 "--reward-range",
-                                 "full=0.25:1",
-                                 "--grid-bits-w",
-                                 "9",
-                                 "--grid-bits-beta",
-                                 "10",
-                                 "--deterministic",
-                                 "--drain-accept-seconds",
-                                 "1.5",
-                                 "--drain-seconds",
-                                 "2.5",
-                                 "--log-format",
-                                 "json",
-                                 "--log-level",
-                                 "debug",
-                                 "--state-dir",
-                                 "state",
-                                 "--keep-versions",
-                                 "4",
-                                 "--staging-bytes",
-                                 "2GiB",
-                                 "--lease-seconds",
-                                 "7.5",
-                                 "--max-norm-jump",
-                                 "0",
-                                 "--tls-certificate",
-                                 "chain.pem",
-                                 "--tls-key",
-                                 "key.pem",
-                                 "--tls-client-ca",
-                                 "ca.pem",
-                                 "--tokens",
-                                 "file",
-                                 "--no-reflection"})
-                              .options;
+  const std::string flags =
+      "--model dir --listen [::1]:0 --metrics-listen localhost:1 --device reference --threads 3 "
+      "--cache-bytes 512MiB --max-batch-rows 5 --max-queue 6 --max-input-tokens 70 --max-new-tokens 80 "
+      "--alpha-floor 0.25 --reward-range brief=0:0.5 --reward-range full=0.25:1 --grid-bits-w 9 "
+      "--grid-bits-beta 10 --deterministic --drain-accept-seconds 1.5 --drain-seconds 2.5 "
+      "--log-format json --log-level debug --state-dir state --keep-versions 4 --staging-bytes 2GiB "
+      "--lease-seconds 7.5 --max-norm-jump 0 --tls-certificate chain.pem --tls-key key.pem "
+      "--tls-client-ca ca.pem --tokens file --no-reflection";
+  std::vector<const char*> words;
+  const std::vector<std::string> split = absl::StrSplit(flags, ' ');
+  for (const std::string& word : split) words.push_back(word.c_str());
+  const ServerOptions o = Parse(words).options;
   EXPECT_EQ(o.listen, "[::1]:0");
   EXPECT_EQ(o.metrics_listen, "localhost:1");
   EXPECT_EQ(o.device, "reference");
