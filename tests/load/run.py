@@ -6,6 +6,7 @@ import json
 import sys
 
 import endings
+import memory
 import mixtures
 import steady
 from processes import ROOT
@@ -13,7 +14,7 @@ from processes import ROOT
 SCENARIOS = {
     "L1": steady.closed_loop, "L2": steady.overload, "L3": steady.updates, "L4": mixtures.one_cold_weighting,
     "L5": mixtures.ever_new_weightings, "L6": endings.cancels, "L7": endings.deadlines, "L8": endings.no_readers,
-    "L9": endings.drain, "L10": endings.churn, "L11": steady.flood,
+    "L9": endings.drain, "L10": endings.churn, "L11": steady.flood, "L12": memory.squeezed,
 }
 
 
