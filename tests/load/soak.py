@@ -155,7 +155,8 @@ def main():
     if arguments.minutes < 2:
         parser.error("fewer than 2 minutes have no quarters to compare")
     with tempfile.TemporaryDirectory() as folder:
-        with Server(arguments.build, "--max-norm-jump", 0, "--state-dir", os.path.join(folder, "state")) as server:
+        flags = ("--max-norm-jump", 0, "--cache-bytes", "256MiB", "--state-dir", os.path.join(folder, "state"))
+        with Server(arguments.build, *flags) as server:
             soak = Soak(server, 60 * arguments.minutes)
             soak.run()
             figures = judge(soak)
