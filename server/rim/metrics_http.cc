@@ -51,15 +51,26 @@ struct MetricsHttp::Impl {
     server.set_read_timeout(kReadTimeout);
     server.set_keep_alive_max_count(1);  // An idle connection would hold up the end.
     // Not the default SO_REUSEPORT: a second server on our port is an error.
-    server.set_socket_options([](int socket) {
+    server.set_socket_options([this](int socket) {
+      listening = socket;
       const int on = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     });
+    RefuseOtherMethods();
     AddPages(std::move(options), registry);
   }
   ~Impl() {
     server.stop();
     if (thread.joinable()) thread.join();
+  }
+
+  // A request with another method is answered before its body is waited for.
+  void RefuseOtherMethods() {
+    server.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& reply) {
+      if (request.method == "GET" || request.method == "HEAD") return httplib::Server::HandlerResponse::Unhandled;
+      Answer(reply, 405, "GET only\n");
+      return httplib::Server::HandlerResponse::Handled;
+    });
   }
 
   void AddPages(Options options, const prometheus::Registry& registry) {
@@ -81,11 +92,14 @@ struct MetricsHttp::Impl {
   }
 
   void Listen() {
+    // The library lets five connections wait to be accepted; a sixth asks again after a second.
+    ::listen(listening, kMostConnections);
     thread = std::thread([this] { server.listen_after_bind(); });
     while (!server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 
   httplib::Server server;
+  int listening = -1;
   int port = -1;
   std::thread thread;
 };
