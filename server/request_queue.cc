@@ -55,10 +55,7 @@ absl::Status DrainedError() { return absl::UnavailableError("the server is stopp
 
 absl::StatusOr<size_t> RequestQueue::Add(std::span<std::unique_ptr<PendingRequest>> requests) {
   MutexLock lock(mutex_);
-  if (draining_) {
-    metrics_->rejected_draining.Increment();
-    return DrainedError();
-  }
+  RETURN_IF_ERROR(CheckOpen());
   size_t taken = 0;
   for (; taken < requests.size(); ++taken) {
     std::unique_ptr<PendingRequest>& request = requests[taken];
@@ -78,33 +75,46 @@ absl::StatusOr<size_t> RequestQueue::Add(std::span<std::unique_ptr<PendingReques
   return taken;
 }
 
-absl::Status RequestQueue::MakeRoom(uint64_t lane) {
-  if (Places() < max_length_) return absl::OkStatus();
-  const std::optional<uint64_t> other = PlanDisplacement(lanes_, lane);
-  if (other.has_value() && MayDisplace(*other)) {
-    Displace(*other);
-    return absl::OkStatus();
-  }
+absl::Status RequestQueue::CheckRoom(uint64_t lane) {
+  MutexLock lock(mutex_);
+  RETURN_IF_ERROR(CheckOpen());
+  return Places() < max_length_ || WhoGivesWay(lane) != nullptr ? absl::OkStatus() : FullError();
+}
+
+absl::Status RequestQueue::CheckOpen() const {
+  if (!draining_) return absl::OkStatus();
+  metrics_->rejected_draining.Increment();
+  return DrainedError();
+}
+
+absl::Status RequestQueue::FullError() const {
   metrics_->rejected_queue_full.Increment();
   return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", Places(), " requests wait; try again later"));
 }
 
-PendingRequest* RequestQueue::YoungestOf(uint64_t lane) const {
-  for (auto next = waiting_.rbegin();; ++next) {  // lanes_ says that there is one.
-    if (next->second->lane == lane && !displaced_.contains(next->first)) return next->second.get();
-  }
-}
-
-bool RequestQueue::MayDisplace(uint64_t lane) const {
-  if (displaced_.size() >= static_cast<size_t>(max_length_)) return false;
-  const bool flood = 2 * lanes_.at(lane) > static_cast<size_t>(max_length_);
-  return flood || absl::Now() - YoungestOf(lane)->submitted < settled_after_;
-}
-
-void RequestQueue::Displace(uint64_t lane) {
-  displaced_.insert(YoungestOf(lane)->id);
+absl::Status RequestQueue::MakeRoom(uint64_t lane) {
+  if (Places() < max_length_) return absl::OkStatus();
+  const PendingRequest* leaving = WhoGivesWay(lane);
+  if (leaving == nullptr) return FullError();
+  displaced_.insert(leaving->id);
   metrics_->rejected_displaced.Increment();
-  GiveBackPlace(lane);
+  GiveBackPlace(leaving->lane);
+  return absl::OkStatus();
+}
+
+const PendingRequest* RequestQueue::WhoGivesWay(uint64_t lane) const {
+  if (displaced_.size() >= static_cast<size_t>(max_length_)) return nullptr;
+  const std::optional<uint64_t> most = PlanDisplacement(lanes_, lane);
+  if (!most.has_value()) return nullptr;
+  const PendingRequest& youngest = YoungestOf(*most);
+  const bool flood = 2 * lanes_.at(*most) > static_cast<size_t>(max_length_);
+  return flood || absl::Now() - youngest.submitted < settled_after_ ? &youngest : nullptr;
+}
+
+const PendingRequest& RequestQueue::YoungestOf(uint64_t lane) const {
+  for (auto next = waiting_.rbegin();; ++next) {  // lanes_ says that there is one.
+    if (next->second->lane == lane && !displaced_.contains(next->first)) return *next->second;
+  }
 }
 
 void RequestQueue::GiveBackPlace(uint64_t lane) {

@@ -70,6 +70,8 @@ class RequestQueue {
   // (SchedulerOptions::settled_after): it ends with ResourceExhausted when the engine thread next looks, unless that
   // has it admitted. REQUIRES: at least one.
   absl::StatusOr<size_t> Add(std::span<std::unique_ptr<PendingRequest>> requests);
+  // The error with which Add would refuse a request of `lane` now, counted as its; OK promises nothing.
+  absl::Status CheckRoom(uint64_t lane);
   void Cancel(uint64_t id);
 
   // For the engine thread. Unless it is `busy`, waits until there is something to do. Lists what waits if it has `room`
@@ -92,9 +94,11 @@ class RequestQueue {
   void MoveToEnded(uint64_t id, absl::Status status, Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<PendingRequest> TakeOut(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeRoom(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  PendingRequest* YoungestOf(uint64_t lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool MayDisplace(uint64_t lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Displace(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status FullError() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // For a newcomer of `lane` in a full queue; null: the newcomer itself.
+  const PendingRequest* WhoGivesWay(uint64_t lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  const PendingRequest& YoungestOf(uint64_t lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBackPlace(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitForChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ShowSize() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -20,8 +20,8 @@ namespace {
 using Stage = PendingRequest::Stage;
 
 // Requests with the same weights share a lane.
-uint64_t LaneOf(const SummaryRequest& request) {
-  return absl::HashOf(request.parameters.get(), request.coefficients.Key());
+uint64_t LaneOf(const Parameters& parameters, const Coefficients& coefficients) {
+  return absl::HashOf(&parameters, coefficients.Key());
 }
 
 // Of a request whose length nobody knows yet.
@@ -92,7 +92,7 @@ std::unique_ptr<PendingRequest> Scheduler::Impl::NewRequest(Submission submissio
   auto pending =
       std::make_unique<PendingRequest>(++last_id, std::move(submission.request), std::move(submission.callbacks));
   pending->submitted = absl::Now();
-  pending->lane = LaneOf(pending->request);
+  pending->lane = LaneOf(*pending->request.parameters, pending->request.coefficients);
   return pending;
 }
 
@@ -342,6 +342,10 @@ absl::StatusOr<std::vector<uint64_t>> Scheduler::SubmitTogether(std::vector<Subm
   ASSIGN_OR_RETURN(const size_t taken, impl_->queue->Add(pending));
   ids.resize(taken);
   return ids;
+}
+
+absl::Status Scheduler::CheckRoom(const Parameters& parameters, const Coefficients& coefficients) {
+  return impl_->queue->CheckRoom(LaneOf(parameters, coefficients));
 }
 
 void Scheduler::Cancel(uint64_t id) { impl_->queue->Cancel(id); }

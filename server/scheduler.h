@@ -85,6 +85,10 @@ class Scheduler {
   };
   absl::StatusOr<std::vector<uint64_t>> SubmitTogether(std::vector<Submission> submissions);
 
+  // The error with which a request at these weights would be refused now for lack of room or in a drain, counted as
+  // one. OK promises nothing. For who would else make a request ready in vain.
+  absl::Status CheckRoom(const Parameters& parameters, const Coefficients& coefficients);
+
   void Cancel(uint64_t id);
 
   // After this no request is accepted, and all accepted ones end: by themselves before `deadline`, cancelled

@@ -32,7 +32,17 @@ struct MetricsHttp::Impl {
   Impl(Options options, const prometheus::Registry& registry) {
     server.set_read_timeout(kReadTimeout);
     server.set_keep_alive_max_count(1);  // An idle connection would hold up the end.
+    RefuseOtherMethods();
     AddPages(std::move(options), registry);
+  }
+
+  // A request with another method is answered before its body is waited for.
+  void RefuseOtherMethods() {
+    server.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& reply) {
+      if (request.method == "GET" || request.method == "HEAD") return httplib::Server::HandlerResponse::Unhandled;
+      Answer(reply, 405, "GET only\n");
+      return httplib::Server::HandlerResponse::Handled;
+    });
   }
 
   void AddPages(Options options, const prometheus::Registry& registry) {

@@ -50,6 +50,7 @@ absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::
   ASSIGN_OR_RETURN(const GenerationOptions options,
                    OptionsFromProto(request.options(), parameters->generation(), config.vocab_size, parts.limits));
   ASSIGN_OR_RETURN(const std::optional<ExecutionPath> path, PathFromProto(request.execution_path(), parts.limits));
+  RETURN_IF_ERROR(parts.scheduler->CheckRoom(*parameters, steering.coefficients));
   ASSIGN_OR_RETURN(EncoderInputIds input,
                    Tokenize(parts, *parameters, BuildPrompt(clp, steering.weighting, request.article())));
   v1::SummarizeResponse reply = BeginReply(steering, *parameters, input);

@@ -66,7 +66,8 @@ class SummarizerService final
 };
 
 // Validates `request` against what is served now. InvalidArgument with the field at fault; FailedPrecondition when the
-// pinned parameters are not held or the least ones asked for have not arrived.
+// pinned parameters are not held or the least ones asked for have not arrived; ResourceExhausted or Unavailable when it
+// would be refused, so that under overload nobody tokenises for those who are.
 absl::StatusOr<PreparedRequest> Prepare(const SummarizerParts& parts, const v1::SummarizeRequest& request,
                                         absl::Time deadline);
 

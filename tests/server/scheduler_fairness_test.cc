@@ -97,6 +97,26 @@ TEST_F(SchedulerFairnessTest, InAFullQueueTheYoungestOfTheFloodGiveTheirPlacesTo
   EXPECT_EQ(Displaced(), kOthers);
 }
 
+TEST_F(SchedulerFairnessTest, WhoWouldBeRefusedCanBeToldBeforeTheRequestIsMade) {
+  Start({.rows = 1}, kPlaces, /*mixtures=*/2);
+  const auto room = [this](int key) { return scheduler_->CheckRoom(*parameters_, KeyNumber(key)); };
+  EXPECT_TRUE(room(kFlood).ok());
+  auto runs = Submit({.first_token = 1, .tokens = kEndless, .key = 1});
+  AwaitRunning(1);
+  Flood(/*tokens=*/1);
+  EXPECT_TRUE(absl::IsResourceExhausted(room(kFlood)));
+  EXPECT_EQ(metrics_.rejected_queue_full.Value(), 2) << "with the one that ended the flood";
+  EXPECT_TRUE(room(1).ok()) << "it would displace one of the flood";
+  EXPECT_EQ(metrics_.rejected_displaced.Value(), 0) << "but has not";
+  EXPECT_EQ(scheduler_->waiting(), kPlaces);
+  control_.RunFreely();
+  scheduler_->Drain(absl::InfinitePast());
+  EXPECT_TRUE(absl::IsUnavailable(room(1)));
+  EXPECT_EQ(metrics_.rejected_draining.Value(), 1);
+  EXPECT_TRUE(absl::IsUnavailable(runs->Await().status()));
+  for (const auto& outcome : flood_) EXPECT_TRUE(absl::IsUnavailable(outcome->Await().status()));
+}
+
 TEST_F(SchedulerFairnessTest, WhoHasSettledKeepsItsPlaceUnlessItsLaneHoldsMoreThanHalfOfThem) {
   Start({.rows = 1}, {.max_queue_length = 4, .settled_after = absl::ZeroDuration(), .deterministic = true},
         /*mixtures=*/2);
