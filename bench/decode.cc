@@ -31,7 +31,7 @@ struct Setup {
   int rounds = 7;
 };
 
-constexpr int64_t kCopiedBytes = int64_t{512} << 20;
+constexpr int64_t kCopiedBytes = int64_t{256} << 20;
 
 int64_t Bytes(const Backend& backend, const PackedMatrix& w) { return backend.PackedBytes(w.out, w.in, w.precision); }
 
