@@ -65,13 +65,22 @@ class Server:
         return self.metrics()[name]
 
     def start_bench(self, *flags, article=ARTICLE):
-        command = [self.build / "client/trimtab", "bench", "--server", self.address, "--article", article, "--json",
-                   *flags]
+        source = "--input" if article.suffix == ".jsonl" else "--article"
+        command = [self.build / "client/trimtab", "bench", "--server", self.address, source, article, "--json", *flags]
         return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True)
 
     def bench(self, *flags, article=ARTICLE):
         return finish(self.start_bench(*flags, article=article))
+
+
+def write_articles(path, count=500):
+    """Articles of one length, so that hardly two requests at a time can share one reading."""
+    words = ARTICLE.read_text().split()
+    with path.open("w", encoding="utf-8") as lines:
+        for i in range(count):
+            begin = i * 7919 % len(words)
+            lines.write(json.dumps({"document": " ".join([str(i), *words[begin:], *words[:begin]])}) + "\n")
 
 
 def finish(bench):
