@@ -65,7 +65,7 @@ class Server:
         return self.metrics()[name]
 
     def start_bench(self, *flags, article=ARTICLE):
-        source = "--input" if article.suffix == ".jsonl" else "--article"
+        source = "--input" if str(article).endswith(".jsonl") else "--article"
         command = [self.build / "client/trimtab", "bench", "--server", self.address, source, article, "--json", *flags]
         return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True)
