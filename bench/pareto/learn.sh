@@ -3,7 +3,7 @@
 #
 # Corpus, vocabulary, reference model, two judges, then attn-CLP of ROUGE against consistency, streamed into a live trimtabd
 # whose replies are scored by version. DIR/minutes.txt says what each stage took. Given again, it goes on where it was cut off.
-# Environment: THREADS (of training, default 2), STEPS (of attn-CLP, default 400), PORT (of the server, default 50061).
+# Environment: THREADS (of training, default 2), STEPS (of attn-CLP, default 300), PORT (of the server, default 50061).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$here/../..
@@ -49,8 +49,8 @@ judge() {  # NAME KIND OPTION...: reward_models/NAME of the reference.
 
 cells() {  # OPTION...: run.py on what was learned.
   "$python" "$here/run.py" --reference "$reference" --corpus "$corpus" --work "$work/runs" --out "$work/results" \
-    --trainer "$trainer" --threads "$threads" --tasks rouge_nli --systems attn --seeds 1 --steps "${STEPS:-400}" --batch 16 \
-    --learning-rate 4e-3 --max-new-tokens 24 "$@"
+    --trainer "$trainer" --threads "$threads" --tasks rouge_nli --systems attn --seeds 1 --steps "${STEPS:-300}" --batch 32 \
+    --learning-rate 1.5e-3 --max-new-tokens 24 "$@"
 }
 
 steer() {
@@ -65,7 +65,7 @@ steer() {
   "$python" "$here/live.py" --client "$build/client/trimtab" --server "127.0.0.1:$port" --corpus "$corpus/valid.jsonl" \
     --count 60 --sampled --max-new-tokens 24 --patience 200 --trainer "$trainer" --judges "$reference" >"$work/live.jsonl" &
   watcher=$!
-  cells --publish "127.0.0.1:$port" --publish-every 20
+  cells --publish "127.0.0.1:$port" --publish-every 30
   wait "$watcher"
   kill "$server"
   trap - EXIT
@@ -81,4 +81,6 @@ stage judge-consistency judge nli consistency --matching --steps 800
 stage judge-quality judge quality quality --steps 600
 stage steered-start cells --minutes 0
 stage attn-CLP steer
+"$python" "$here/curves.py" "$work/runs/rouge_nli-attn-1/log.jsonl" --live "$work/live.jsonl" --scores rouge_lsum nli \
+  --out "$work/training.png"
 cat "$work/minutes.txt"
