@@ -21,6 +21,7 @@
 #include "bench/torch_decode.h"
 #include "model/rewards/reward_model.h"
 #include "model/status_macros.h"
+#include "trainer/policy.h"
 #include "trainer/process_settings.h"
 #include "trainer/rollouts.h"
 #include "trainer/run_config.h"
