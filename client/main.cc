@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   trimtab::AddPrewarm(app, &chosen);
   trimtab::AddInspect(app, &chosen);
   trimtab::AddImport(app, &chosen);
+  trimtab::AddPack(app, &chosen);
   trimtab::AddMakeRandom(app, &chosen);
   trimtab::AddPublish(app, &chosen);
   trimtab::AddVersions(app, &chosen);

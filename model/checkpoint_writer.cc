@@ -1,37 +1,15 @@
 #include "model/checkpoint_writer.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "model/mapped_file.h"
+#include "model/checkpoint_files.h"
 #include "model/status_macros.h"
 
 namespace trimtab {
 namespace {
 
-namespace fs = std::filesystem;
-
-using TensorMap = std::map<std::string, Tensor, std::less<>>;
-
-absl::Status WriteTensors(const TensorMap& tensors, const std::string& out, absl::string_view file) {
-  return WriteSafetensors(absl::StrCat(out, "/", file), tensors, {{"format", "pt"}});
-}
-
-absl::Status CopyFile(const std::string& from, const std::string& out, absl::string_view name, bool optional) {
-  const fs::path source = fs::path(from) / std::string(name);
-  std::error_code error;
-  if (optional && !fs::exists(source, error)) return absl::OkStatus();
-  fs::copy_file(source, fs::path(out) / std::string(name), fs::copy_options::overwrite_existing, error);
-  if (!error) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(source.string(), " cannot be copied to ", out, ": ", error.message()));
-}
-
 absl::Status WriteParts(const Checkpoint& checkpoint, const std::string& texts, const std::string& out) {
-  std::error_code error;
-  fs::create_directories(fs::path(out) / "conditioned", error);
-  if (error) return absl::InvalidArgumentError(absl::StrCat(out, " cannot be made: ", error.message()));
   TensorMap shared;
   std::vector<TensorMap> conditioned(checkpoint.clp.rewards.size());
   for (const ModelTensor& tensor : checkpoint.tensors) {
@@ -44,24 +22,18 @@ absl::Status WriteParts(const Checkpoint& checkpoint, const std::string& texts, 
   for (size_t i = 0; i < conditioned.size() && !conditioned[i].empty(); ++i) {
     RETURN_IF_ERROR(WriteTensors(conditioned[i], out, ConditionedFile(checkpoint.clp.rewards[i].name)));
   }
-  RETURN_IF_ERROR(CopyFile(texts, out, kConfigFile, false));
-  RETURN_IF_ERROR(CopyFile(texts, out, kGenerationFile, true));
-  return CopyFile(texts, out, kTokenizerFile, false);
+  return CopyTexts(texts, out);
 }
 
 absl::Status WriteClp(ClpConfig clp, const std::string& digest, const std::string& out) {
   clp.digest = digest;
-  const std::string text = ClpConfigToJson(clp);
-  RETURN_IF_ERROR(ParseClpConfig(text).status());
-  return WriteFileAtomically(absl::StrCat(out, "/", kClpFile),
-                             std::as_bytes(std::span<const char>(text.data(), text.size())));
+  return WriteClpConfig(clp, out);
 }
 
 }  // namespace
 
 absl::Status WriteClpFolder(const Checkpoint& checkpoint, const std::string& origin, const std::string& out) {
   RETURN_IF_ERROR(WriteParts(checkpoint, origin, out));
-  RETURN_IF_ERROR(CopyFile(origin, out, kReferenceFile, true));
   return WriteClp(checkpoint.clp, checkpoint.digest, out);
 }
 

@@ -10,8 +10,9 @@
 namespace trimtab {
 
 // Writes a CLP directory: shared and conditioned tensors of `checkpoint` and its clp.json, which is written last, so
-// that a folder that has one is complete; the texts beside the tensors (config.json, spiece.model ...) and
-// reference.safetensors come from the folder `origin`, byte for byte. `out` is made; InvalidArgument when it cannot be.
+// that a folder that has one is complete; the texts beside the tensors (config.json, spiece.model ...) come from the
+// folder `origin`, byte for byte. `out` is made; InvalidArgument when it cannot be. reference.safetensors, if there is
+// to be one, is in `out` already.
 absl::Status WriteClpFolder(const Checkpoint& checkpoint, const std::string& origin, const std::string& out);
 
 // The policy before any training (paper Algorithm 1, line 1): every set of `clp`'s conditioned tensors is a copy of

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "model/checkpoint.h"
-#include "model/mapped_file.h"
+#include "model/checkpoint_files.h"
 #include "model/status_macros.h"
 
 namespace trimtab {
@@ -14,46 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using TensorMap = std::map<std::string, Tensor, std::less<>>;
-
-absl::Status PrepareOutput(const std::string& out) {
-  std::error_code error;
-  if (fs::exists(out, error) && !(fs::is_directory(out, error) && fs::is_empty(out, error))) {
-    return absl::InvalidArgumentError(absl::StrCat(out, " exists and is not an empty folder; name a new one"));
-  }
-  fs::create_directories(fs::path(out) / "conditioned", error);
-  if (!error) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(out, " cannot be made: ", error.message()));
-}
-
-absl::Status WriteText(const std::string& path, const std::string& text) {
-  return WriteFileAtomically(path, std::as_bytes(std::span<const char>(text.data(), text.size())));
-}
-
-// The files Hugging Face wrote go over unchanged.
-absl::Status CopyTexts(const std::string& from, const std::string& out) {
-  for (const char* name : {kConfigFile, kGenerationFile, kTokenizerFile}) {
-    absl::StatusOr<std::string> text = ReadSmallFile(absl::StrCat(from, "/", name), 16 << 20);
-    if (absl::IsNotFound(text.status()) && absl::string_view(name) == kGenerationFile) continue;
-    RETURN_IF_ERROR(text.status());
-    RETURN_IF_ERROR(WriteText(absl::StrCat(out, "/", name), *text));
-  }
-  return absl::OkStatus();
-}
-
 std::string ModelName(const ImportOptions& options, const std::string& out) {
   return options.name.empty() ? fs::path(out).lexically_normal().filename().string() : options.name;
-}
-
-// Parsing what was made is the check that it is right.
-absl::Status WriteClp(const ClpConfig& clp, const std::string& out) {
-  const std::string text = ClpConfigToJson(clp);
-  RETURN_IF_ERROR(ParseClpConfig(text).status());
-  return WriteText(absl::StrCat(out, "/", kClpFile), text);
-}
-
-absl::Status WriteTensors(const TensorMap& tensors, const std::string& out, absl::string_view file) {
-  return WriteSafetensors(absl::StrCat(out, "/", file), tensors, {{"format", "pt"}});
 }
 
 // The part of a plain folder's tensors that is or is not conditioned. A tied model's output layer of its own comes from
@@ -128,14 +90,14 @@ absl::StatusOr<ClpConfig> SoupConfig(const Soup& soup, const std::string& out, c
 
 absl::Status ImportHuggingFace(const std::string& folder, const std::string& out, const ImportOptions& options) {
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenPlain(folder));
-  RETURN_IF_ERROR(PrepareOutput(out));
+  RETURN_IF_ERROR(MakeEmptyFolder(out));
   ClpConfig clp;
   clp.name = ModelName(options, out);
   clp.task_prefix = options.task_prefix;
   clp.digest = checkpoint.digest;
   RETURN_IF_ERROR(WriteTensors(Pick(checkpoint, checkpoint.tensors, false), out, kSharedFile));
   RETURN_IF_ERROR(CopyTexts(folder, out));
-  return WriteClp(clp, out);
+  return WriteClpConfig(clp, out);
 }
 
 absl::Status ImportSoup(const Soup& soup, const std::string& out, const ImportOptions& options) {
@@ -159,17 +121,17 @@ absl::Status ImportSoup(const Soup& soup, const std::string& out, const ImportOp
     RETURN_IF_ERROR(SameOutside(reference, checkpoint, plan));
     folders.push_back(std::move(checkpoint));
   }
-  RETURN_IF_ERROR(PrepareOutput(out));
+  RETURN_IF_ERROR(MakeEmptyFolder(out));
   RETURN_IF_ERROR(WriteTensors(Pick(reference, plan, false), out, kSharedFile));
   RETURN_IF_ERROR(WriteTensors(Pick(reference, plan, true), out, kReferenceFile));
   for (size_t i = 0; i < folders.size(); ++i) {
     RETURN_IF_ERROR(WriteTensors(Pick(folders[i], plan, true), out, ConditionedFile(soup.rewards[i].first)));
   }
   RETURN_IF_ERROR(CopyTexts(soup.reference, out));
-  RETURN_IF_ERROR(WriteClp(clp, out));
+  RETURN_IF_ERROR(WriteClpConfig(clp, out));
   ASSIGN_OR_RETURN(const Checkpoint made, OpenCheckpoint(out));
   clp.digest = made.digest;
-  return WriteClp(clp, out);
+  return WriteClpConfig(clp, out);
 }
 
 }  // namespace trimtab

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "model/checkpoint_files.h"
 #include "model/checkpoint_writer.h"
 #include "model/json_fields.h"
 #include "model/mapped_file.h"
@@ -89,9 +90,16 @@ absl::StatusOr<ClpConfig> FirstConfig(const RunConfig& config) {
   return clp;
 }
 
+// `snapshot` in the new folder `made`, with all else as `origin` has it.
+absl::Status CopyClpFolder(const Checkpoint& snapshot, const std::string& origin, const std::string& made) {
+  RETURN_IF_ERROR(MakeEmptyFolder(made));
+  RETURN_IF_ERROR(CopyReference(origin, made));
+  return WriteClpFolder(snapshot, origin, made);
+}
+
 absl::Status MakeOrigin(const RunConfig& config, const std::string& made) {
   ASSIGN_OR_RETURN(const Checkpoint start, OpenCheckpoint(config.start));
-  if (!start.clp.rewards.empty()) return WriteClpFolder(start, config.start, made);
+  if (!start.clp.rewards.empty()) return CopyClpFolder(start, config.start, made);
   ASSIGN_OR_RETURN(ClpConfig clp, FirstConfig(config));
   return WriteFirstClp(config.start, std::move(clp), made);
 }
@@ -138,7 +146,7 @@ absl::Status RunFolder::Save(const Checkpoint& snapshot, const std::map<std::str
   const std::string made = absl::StrCat(checkpoints, "/.new");
   std::error_code error;
   fs::remove_all(made, error);
-  RETURN_IF_ERROR(WriteClpFolder(snapshot, origin(), made));
+  RETURN_IF_ERROR(CopyClpFolder(snapshot, origin(), made));
   RETURN_IF_ERROR(WriteSafetensors(absl::StrCat(made, "/", kStateFile), state, {}));
   const std::string text = nlohmann::json({{"step", progress.step}, {"log_bytes", progress.log_bytes}}).dump() + "\n";
   RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(made, "/", kProgressFile),

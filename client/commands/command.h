@@ -19,6 +19,7 @@ void AddInfo(CLI::App& app, Chosen* chosen);
 void AddPrewarm(CLI::App& app, Chosen* chosen);
 void AddInspect(CLI::App& app, Chosen* chosen);
 void AddImport(CLI::App& app, Chosen* chosen);
+void AddPack(CLI::App& app, Chosen* chosen);
 void AddMakeRandom(CLI::App& app, Chosen* chosen);
 void AddPublish(CLI::App& app, Chosen* chosen);
 void AddVersions(CLI::App& app, Chosen* chosen);  // And activate.

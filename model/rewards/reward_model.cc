@@ -15,7 +15,6 @@
 namespace trimtab {
 namespace {
 
-constexpr char kFolder[] = "reward_models";
 constexpr size_t kMaxConfigBytes = size_t{64} << 10;
 
 double LogProbability(std::span<const float> logits, int32_t token) {
@@ -76,22 +75,28 @@ absl::StatusOr<double> RewardModel::Score(const ScoredText& text) const {
   return absl::InternalError(absl::StrCat("reward model ", names_[0], " gave ", score, "; its weights are unfit"));
 }
 
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> RewardModelFolders(
+    const std::string& checkpoint_directory) {
+  namespace fs = std::filesystem;
+  std::vector<std::pair<std::string, std::string>> folders;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(fs::path(checkpoint_directory) / kRewardModelsFolder, error)) {
+    folders.emplace_back(entry.path().filename().string(), entry.path().string());
+    if (!IsRewardName(folders.back().first)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(folders.back().second, " is not named by 1 to 32 of a-z, 0-9 and _: rename or remove it"));
+    }
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
 absl::StatusOr<std::vector<std::unique_ptr<RewardScorer>>> LoadRewardModels(const std::string& checkpoint_directory,
                                                                             int threads) {
-  namespace fs = std::filesystem;
-  const fs::path folder = fs::path(checkpoint_directory) / kFolder;
-  std::vector<fs::path> paths;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) paths.push_back(entry.path());
-  std::sort(paths.begin(), paths.end());
+  ASSIGN_OR_RETURN(const auto folders, RewardModelFolders(checkpoint_directory));
   std::vector<std::unique_ptr<RewardScorer>> models;
-  for (const fs::path& path : paths) {
-    const std::string name = path.filename().string();
-    if (!IsRewardName(name)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path.string(), " is not named by 1 to 32 of a-z, 0-9 and _: rename or remove it"));
-    }
-    ASSIGN_OR_RETURN(std::unique_ptr<RewardModel> model, RewardModel::Load(name, path.string(), threads));
+  for (const auto& [name, folder] : folders) {
+    ASSIGN_OR_RETURN(std::unique_ptr<RewardModel> model, RewardModel::Load(name, folder, threads));
     models.push_back(std::move(model));
   }
   return models;

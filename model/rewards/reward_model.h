@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -43,8 +44,14 @@ class RewardModel final : public RewardScorer {
   std::shared_ptr<const MixedWeights> weights_;
 };
 
-// The reward models of a checkpoint: reward_models/<name>/, by name; none without that folder. InvalidArgument for a
-// folder whose name is not 1 to 32 of a-z, 0-9 and _, or whatever is wrong inside one.
+inline constexpr char kRewardModelsFolder[] = "reward_models";
+
+// Where the reward models of a checkpoint lie, reward_models/<name>: (name, folder), by name; none without that folder.
+// InvalidArgument for a name that is not 1 to 32 of a-z, 0-9 and _.
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> RewardModelFolders(
+    const std::string& checkpoint_directory);
+
+// All of them. InvalidArgument for whatever is wrong inside one.
 absl::StatusOr<std::vector<std::unique_ptr<RewardScorer>>> LoadRewardModels(const std::string& checkpoint_directory,
                                                                             int threads);
 
