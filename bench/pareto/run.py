@@ -70,7 +70,7 @@ class Bench:
         settings = {
             "alpha": chosen.alpha, "out": str(self.work / name), "start": chosen.reference,
             "corpus": f"{chosen.corpus}/train.jsonl", "seed": seed,
-            "steps": chosen.steps * systems.turns(system, systems.TASKS[task]), "batch": chosen.batch,
+            "steps": chosen.steps, "batch": chosen.batch,
             "learning_rate": chosen.learning_rate, "value_learning_rate": chosen.value_learning_rate,
             "max_input_tokens": chosen.max_input_tokens, "max_new_tokens": chosen.max_new_tokens,
             "threads": chosen.threads, "checkpoint_every": 100, "keep_checkpoints": 1,
@@ -78,7 +78,7 @@ class Bench:
         if chosen.publish:
             settings["publish"] = {"servers": [chosen.publish], "every": chosen.publish_every, "form": "float32"}
         path = self.work / f"{name}.json"
-        path.write_text(json.dumps(systems.configuration(system, systems.TASKS[task], ranges, settings), indent=2))
+        path.write_text(json.dumps(systems.configuration(system, task, ranges, settings), indent=2))
         return path, self.work / name
 
     def scoring(self):
@@ -97,52 +97,62 @@ class Bench:
             path.write_text(json.dumps({name: [float(low), float(high)] for name, low, high in RANGE.findall(said)}))
         return json.loads(path.read_text())
 
-    def evaluate(self, model, weightings):
-        weights = [argument for w in weightings for argument in ("--weights", ",".join(f"{x:g}" for x in w))]
+    def evaluate(self, model, steerings, realign=False):
+        """One point for each (w, alpha)."""
+        asked = [argument for w, _ in steerings for argument in ("--weights", ",".join(f"{x:g}" for x in w))]
+        asked += [argument for _, alpha in steerings if alpha is not None for argument in ("--alpha", alpha)]
         said = self.trainer("evaluate", "--model", model, "--reference", self.arguments.reference, "--json",
-                            "--per-article", "--max-new-tokens", self.arguments.max_new_tokens, *weights,
-                            *self.scoring())
+                            "--per-article", "--max-new-tokens", self.arguments.max_new_tokens, *asked,
+                            *(["--realign"] if realign else []), *self.scoring())
         return [json.loads(line) for line in said.splitlines()]
 
     @staticmethod
     def condensed(points):
-        """What a cell keeps of an evaluation: of each article the rewards, and the summaries of the first few."""
+        """What a cell keeps of an evaluation: of each article the rewards, and the summaries of the first few. Summaries
+        differ between the vertices, or where there are none between the first point and the last."""
         written = [point["articles"]["summaries"] for point in points]
-        vertices = [w for point, w in zip(points, written) if max(point["weights"]) == 1]
-        differ = sum(len(set(summaries)) > 1 for summaries in zip(*vertices)) / len(written[0])
+        ends = [w for point, w in zip(points, written) if max(point["weights"]) == 1] or [written[0], written[-1]]
+        differ = sum(len(set(summaries)) > 1 for summaries in zip(*ends)) / len(written[0])
         for point in points:
             articles = point["articles"]
-            point["articles"] = {"summaries": articles["summaries"][:SAMPLES], "rewards": articles["rewards"]}
+            point["articles"] = {"summaries": articles["summaries"][:SAMPLES],
+                                 "rewards": {name: [round(value, 3) for value in values]
+                                             for name, values in articles["rewards"].items()}}
         return {"differ_between_vertices": differ, "points": points}
+
+    @staticmethod
+    def minutes(run):
+        """That the steps of a run took, interruptions left out."""
+        with open(run / "log.jsonl", encoding="utf-8") as log:
+            return sum(sum(json.loads(line)["seconds"].values()) for line in log) / 60
 
     def result(self, task, system, seed):
         return self.out / task / f"{system}-seed{seed}.json"
 
     def cell(self, task, system, seed):
-        name = f"{task}-{system}-{seed}"
-        rewards = systems.TASKS[task]
+        made, wanted = systems.SYSTEMS[system], systems.TASKS[task]
+        trained_as = made.trained_as or system
         ranges = self.ranges(task)
-        config, run = self.configure(name, task, system, seed, ranges)
-        start = time.monotonic()
+        config, run = self.configure(f"{task}-{trained_as}-{seed}", task, trained_as, seed, ranges)
         self.trainer("train", config)
         self.write(self.result(task, system, seed), {
-            "task": task, "system": system, "seed": seed, "rewards": rewards,
-            "ranges": {reward: ranges[systems.SCORES[reward]] for reward in rewards},
+            "task": task, "system": system, "seed": seed, "rewards": wanted.rewards,
+            "ranges": {reward: ranges[systems.SCORES[reward]] for reward in wanted.rewards},
             "settings": {key: getattr(self.arguments, key) for key in (
                 "steps", "batch", "learning_rate", "value_learning_rate", "alpha", "count", "max_input_tokens",
                 "max_new_tokens")},
             "checkpoint_mb": round(sum(file.stat().st_size for file in (run / "latest").rglob("*.safetensors")
                                        if "reward_models" not in file.parts) / 1e6),
-            "training_minutes": round((time.monotonic() - start) / 60, 1),
-            **self.condensed(self.evaluate(run / "latest", systems.weightings(rewards))),
+            "training_minutes": round(self.minutes(run), 1),
+            **self.condensed(self.evaluate(run / "latest", wanted.steerings, made.realign)),
         })
 
     def reference(self, task):
         """What every run begins as, measured alike: hypervolumes are counted from it."""
-        rewards = systems.TASKS[task]
+        rewards = systems.TASKS[task].rewards
         config, run = self.configure(f"reference-{task}", task, "attn", 0, self.ranges(task))
         self.trainer("train", config, "--only-begin")
-        points = self.evaluate(run / "latest", [tuple(1 / len(rewards) for _ in rewards)])
+        points = self.evaluate(run / "latest", [(tuple(1 / len(rewards) for _ in rewards), None)])
         self.write(self.out / task / "reference.json",
                    {"task": task, "rewards": rewards, **self.condensed(points)})
 
@@ -151,7 +161,7 @@ class Bench:
         """As a whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(".tmp")
-        beside.write_text(json.dumps(result) + "\n")
+        beside.write_text(json.dumps(result, separators=(",", ":")) + "\n")
         beside.rename(path)
         print(f"wrote {path}", flush=True)
 

@@ -1,61 +1,93 @@
 """The systems the paper compares, and what they are trained for, as parts of a configuration of trimtab-trainer."""
 
-# Section 4.1.2, A.2 and 4.2.2.
-SYSTEMS = {
-    "full": {"policy": {"variant": "full"}},
-    "attn": {"policy": {"variant": "attn"}},
-    "logit": {"policy": {"variant": "logit"}},
-    "prompting": {"policy": {"variant": "none"}, "prompted": True},
-    "soups": {"policy": {"variant": "full"}, "sampling": {"vertices": True}},
-    # As many steps for each reward as others have in all; only its vertices are what it is about.
-    "single": {"policy": {"variant": "full"}, "sampling": {"vertices": True}},
-    "full_prompted": {"policy": {"variant": "full"}, "prompted": True},
-}
+import dataclasses
 
 # Reward name -> the score it comes from. Ranges are measured on the reference model.
 SCORES = {"rouge": "rouge_lsum", "nli": "nli", "quality": "quality", "brevity": "brevity",
           "grounding": "grounding", "precision": "rouge_lsum_precision", "recall": "rouge_lsum_recall"}
 
-TASKS = {
-    "rouge_nli": ("rouge", "nli"),
-    "nli_quality": ("nli", "quality"),
-    # These three need no reward model.
-    "rouge_brevity": ("rouge", "brevity"),
-    "rouge_grounding": ("rouge", "grounding"),
-    "precision_recall": ("precision", "recall"),
-    "grounding_quality": ("grounding", "quality"),
-    "three": ("rouge", "nli", "quality"),
-}
-
-STEPS_OF_WEIGHT = 10  # Two rewards: weights 0, 0.1 ... 1.
+TWO_WEIGHTS = tuple((1 - i / 10, i / 10) for i in range(11))
 
 # Figure 4's: the vertices, points between two, and the inside.
-THREE_WEIGHTS = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (.8, .2, 0), (.5, .5, 0), (.2, .8, 0), (0, .8, .2), (0, .5, .5), (0, .2, .8),
-                 (.8, 0, .2), (.5, 0, .5), (.2, 0, .8), (.34, .33, .33)]
+THREE_WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (.8, .2, 0), (.5, .5, 0), (.2, .8, 0), (0, .8, .2), (0, .5, .5), (0, .2, .8),
+                 (.8, 0, .2), (.5, 0, .5), (.2, 0, .8), (.34, .33, .33))
+
+ALPHAS = (.01, .02, .05, .1, .2, .3, .5, .7, 1)
+UNIFORM = (.34, .33, .33)
 
 
-def turns(system, rewards):
-    """How many times the steps of the others a system is given."""
-    return len(rewards) if system == "single" else 1
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is to be traded off. Every system is evaluated at all `steerings`, (w, alpha); alpha None is the policy's."""
+    rewards: tuple
+    steerings: tuple
+    mixing: str = "fixed"
+    sampling: dict = dataclasses.field(default_factory=dict)
 
 
-def weightings(rewards):
-    """Those that every system is evaluated at."""
-    if len(rewards) == 3:
-        return THREE_WEIGHTS
-    return [(1 - i / STEPS_OF_WEIGHT, i / STEPS_OF_WEIGHT) for i in range(STEPS_OF_WEIGHT + 1)]
+def at_fixed_alpha(*rewards):
+    weights = TWO_WEIGHTS if len(rewards) == 2 else THREE_WEIGHTS
+    return Task(rewards, tuple((w, None) for w in weights))
 
 
-def configuration(system, rewards, ranges, settings):
+TASKS = {
+    "rouge_nli": at_fixed_alpha("rouge", "nli"),
+    "nli_quality": at_fixed_alpha("nli", "quality"),
+    # These three need no reward model.
+    "rouge_brevity": at_fixed_alpha("rouge", "brevity"),
+    "rouge_grounding": at_fixed_alpha("rouge", "grounding"),
+    "precision_recall": at_fixed_alpha("precision", "recall"),
+    "grounding_quality": at_fixed_alpha("grounding", "quality"),
+    "three": at_fixed_alpha("rouge", "nli", "quality"),
+    # Section 4.1.1: one composite reward, 0.9 consistency + 0.1 ROUGE, against the KL.
+    "composite": Task(("rouge", "nli"), tuple(((.1, .9), alpha) for alpha in ALPHAS), "softmdp", {"w": [.1, .9]}),
+    # Equation 2: alpha and w together.
+    "joint": Task(("rouge", "nli", "quality"),
+                  tuple((w, .01) for w in THREE_WEIGHTS) + tuple((UNIFORM, alpha) for alpha in ALPHAS[1:]), "softmdp",
+                  {"dirichlet": [.5]}),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """How it is made: 4.1.2, A.2 and 4.2.2."""
+    policy: dict
+    sampling: dict = dataclasses.field(default_factory=dict)
+    prompted: bool = False
+    turns: int = 1        # Times the steps of the others.
+    realign: bool = False  # Alphas are mixed at decoding time.
+    trained_as: str = ""   # The system whose runs these are.
+
+
+SYSTEMS = {
+    "full": System({"variant": "full"}),
+    "attn": System({"variant": "attn"}),
+    "logit": System({"variant": "logit"}),
+    "prompting": System({"variant": "none"}, prompted=True),
+    "full_prompted": System({"variant": "full"}, prompted=True),
+    "soups": System({"variant": "full"}, {"vertices": True}),
+    # Two rewards: as many steps for each as others have for both. Its vertices are single-objective runs, the rest is
+    # Rewarded Soups with twice the budget.
+    "single": System({"variant": "full"}, {"vertices": True}, turns=2),
+    # Of the composite reward alone.
+    "full_linear": System({"variant": "full", "mixing": "linear"}),
+    "dera": System({"variant": "full"}, {"alpha": ALPHAS[0]}, realign=True),
+    # The same policy as dera's, its parameters mixed with the reference's where dera mixes logits.
+    "interpolated": System({"variant": "full"}, {"alpha": ALPHAS[0]}, trained_as="dera"),
+}
+
+
+def configuration(system, task, ranges, settings):
     """The configuration of one run. `settings` are keys of it that all systems share; `ranges` go by score."""
-    parts = SYSTEMS[system]
-    policy = {"name": system, "mixing": "fixed", "alpha_min": settings["alpha"], **parts["policy"]}
-    if parts.get("prompted"):
-        policy["prompt_labels"] = list(rewards)
+    made, wanted = SYSTEMS[system], TASKS[task]
+    policy = {"name": system, "mixing": wanted.mixing, "alpha_min": settings["alpha"], **made.policy}
+    if made.prompted:
+        policy["prompt_labels"] = list(wanted.rewards)
     shared = {key: value for key, value in settings.items() if key != "alpha"}
     return {
         **shared,
+        "steps": settings["steps"] * made.turns,
         "policy": policy,
-        "rewards": [{"name": name, "score": SCORES[name], "range": ranges[SCORES[name]]} for name in rewards],
-        "sampling": parts.get("sampling", {}),
+        "rewards": [{"name": name, "score": SCORES[name], "range": ranges[SCORES[name]]} for name in wanted.rewards],
+        "sampling": {**wanted.sampling, **made.sampling},
     }
