@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "trainer/commands/command.h"
 #include "trainer/commands/supervised_flags.h"
 #include "trainer/corpora/constructed_pairs.h"
+#include "trainer/supervised/first_layers.h"
 #include "trainer/supervised/matching_start.h"
 #include "trainer/supervised/task.h"
 
@@ -22,6 +24,7 @@ constexpr double kRate = 0.01;  // For a model that has learned to read.
 struct RewardModelFlags {
   SupervisedFlags supervised;
   RewardModelConfig config;
+  FirstLayers keep;
   bool matching = false;
 };
 
@@ -39,20 +42,27 @@ absl::StatusOr<std::unique_ptr<Task>> NewTask(const std::vector<Preference>& lin
   return NewQualityTask(lines, tokenizer, config, reward);
 }
 
+// As a run's settings say it.
+std::string Layers(const FirstLayers& keep) {
+  if (keep.encoder == 0 && keep.decoder == 0) return "";
+  return absl::StrCat("first layers ", keep.encoder, " and ", keep.decoder, ", ");
+}
+
 template <typename Line>
 absl::Status Run(RewardModelFlags flags) {
   const Line* const kind = nullptr;
   ASSIGN_OR_RETURN(const std::vector<Line> train, Read(flags.supervised.train, kind));
   ASSIGN_OR_RETURN(std::vector<Line> valid, Read(flags.supervised.valid, kind));
   valid.resize(std::min(valid.size(), static_cast<size_t>(flags.supervised.valid_count)));
-  ASSIGN_OR_RETURN(Start start, StartFrom(flags.supervised.model, flags.supervised.out));
+  ASSIGN_OR_RETURN(Start start, StartFrom(flags.supervised.model, flags.supervised.out, flags.keep));
   const T5Config& config = start.checkpoint.config;
   if (flags.matching) RETURN_IF_ERROR(StartByMatching(config, flags.supervised.options.seed, start.weights));
   ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Create(start.checkpoint.tokenizer_model, config.vocab_size));
   ASSIGN_OR_RETURN(const auto learn, NewTask(train, *tokenizer, config, flags.config));
   ASSIGN_OR_RETURN(const auto watch, NewTask(valid, *tokenizer, config, flags.config));
   const std::string text = RewardModelConfigToJson(flags.config);
-  flags.supervised.options.settings = absl::StrCat(train.size(), " lines, ", flags.matching ? "matching, " : "", text);
+  flags.supervised.options.settings =
+      absl::StrCat(train.size(), " lines, ", flags.matching ? "matching, " : "", Layers(flags.keep), text);
   RETURN_IF_ERROR(TrainAndWrite(flags.supervised, *learn, *watch, &start));
   return WriteFileAtomically(absl::StrCat(flags.supervised.out, "/", kRewardModelFile),
                              std::as_bytes(std::span<const char>(text.data(), text.size())));
@@ -75,6 +85,12 @@ void AddRewardModel(CLI::App& app, Chosen* chosen) {
     command->add_option("--model", flags->supervised.model, "A plain T5 folder to start from, such as the reference")
         ->type_name("DIR")
         ->required();
+    for (const auto& [name, layers] :
+         {std::pair("--encoder-layers", &flags->keep.encoder), std::pair("--decoder-layers", &flags->keep.decoder)}) {
+      command->add_option(name, *layers, "Keep the first N of --model's before learning. Default: all")
+          ->type_name("N")
+          ->check(CLI::PositiveNumber);
+    }
     command->add_option("--max-input-tokens", flags->config.max_input_tokens, "Document and summary together")
         ->type_name("N")
         ->check(CLI::Range(16, 4096))

@@ -20,13 +20,29 @@ namespace {
 constexpr size_t kMaxTextBytes = size_t{16} << 20;
 constexpr int32_t kVocabularyStep = 8;  // Rows of the embedding are a multiple of it.
 
-absl::Status CopyTexts(const std::string& from, const std::string& out) {
+// A run that would be refused for its settings must not change the shape of what is there.
+absl::Status CheckBegun(const T5Config& config, const std::string& out) {
+  std::error_code error;
+  const absl::StatusOr<std::string> text = ReadSmallFile(absl::StrCat(out, "/", kConfigFile), kMaxTextBytes);
+  if (!text.ok() || !std::filesystem::exists(StateFile(out), error)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const T5Config begun, ParseT5Config(*text));
+  if (begun.encoder_layers == config.encoder_layers && begun.decoder_layers == config.decoder_layers) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(StateFile(out), " was begun with ", begun.encoder_layers, " + ",
+                                                    begun.decoder_layers, " layers, now it is ", config.encoder_layers,
+                                                    " + ", config.decoder_layers, ": ask for the same, or remove it"));
+}
+
+// `config` is what config.json is to say of layers.
+absl::Status CopyTexts(const std::string& from, const T5Config& config, const std::string& out) {
   std::error_code error;
   std::filesystem::create_directories(out, error);
   if (error) return absl::InvalidArgumentError(absl::StrCat(out, " cannot be made: ", error.message()));
   for (const char* name : {kConfigFile, kGenerationFile, kTokenizerFile}) {
-    const absl::StatusOr<std::string> text = ReadSmallFile(absl::StrCat(from, "/", name), kMaxTextBytes);
+    absl::StatusOr<std::string> text = ReadSmallFile(absl::StrCat(from, "/", name), kMaxTextBytes);
     if (absl::IsNotFound(text.status()) && name == absl::string_view(kGenerationFile)) continue;
+    if (text.ok() && name == absl::string_view(kConfigFile)) text = WithLayersOf(config, *text);
     RETURN_IF_ERROR(text.status());
     RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(out, "/", name),
                                         std::as_bytes(std::span<const char>(text->data(), text->size()))));
@@ -57,14 +73,16 @@ absl::StatusOr<T5Config> ConfigOf(const NewShape& shape, const std::string& toke
 
 }  // namespace
 
-absl::StatusOr<Start> StartFrom(const std::string& model, const std::string& out) {
+absl::StatusOr<Start> StartFrom(const std::string& model, const std::string& out, const FirstLayers& keep) {
   Start start;
   ASSIGN_OR_RETURN(start.checkpoint, OpenCheckpoint(model));
   if (!start.checkpoint.clp.rewards.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(model, " is steerable; expected a plain T5 folder"));
   }
   ASSIGN_OR_RETURN(start.weights, PlainWeights(start.checkpoint));
-  RETURN_IF_ERROR(CopyTexts(model, out));
+  RETURN_IF_ERROR(KeepFirstLayers(keep, start.checkpoint.config, start.weights));
+  RETURN_IF_ERROR(CheckBegun(start.checkpoint.config, out));
+  RETURN_IF_ERROR(CopyTexts(model, start.checkpoint.config, out));
   return start;
 }
 

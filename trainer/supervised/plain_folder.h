@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/t5_config.h"
+#include "trainer/supervised/first_layers.h"
 #include "trainer/tensors.h"
 
 namespace trimtab {
@@ -16,12 +17,13 @@ namespace trimtab {
 
 // What training starts with.
 struct Start {
-  Checkpoint checkpoint;
+  Checkpoint checkpoint;  // Its config is that of `weights`.
   NamedTensors weights;
 };
 
-// From the folder `model`, whose texts are copied to `out`.
-absl::StatusOr<Start> StartFrom(const std::string& model, const std::string& out);
+// From the folder `model`, or from what `keep` leaves of it; its texts are copied to `out`, and say so.
+// FailedPrecondition when the state in `out` is of another number of layers.
+absl::StatusOr<Start> StartFrom(const std::string& model, const std::string& out, const FirstLayers& keep = {});
 
 // The shape of a model made from nothing: T5 v1.1's gated feed-forward, with tied embeddings.
 struct NewShape {
