@@ -84,6 +84,21 @@ void Append(Backend* backend, Rows rows, int64_t width, std::vector<float>* out)
   for (int64_t i = 0; i < host.count; ++i) out->insert(out->end(), host.row(i), host.row(i) + width);
 }
 
+// Encodes one article; `output` is filled with what the encoder gives, (tokens, d_model), unless it is null.
+absl::StatusOr<std::unique_ptr<CrossAttention>> EncodeOne(const MixedWeights& weights,
+                                                          std::span<const int32_t> input_ids, LaneMath& math,
+                                                          std::vector<float>* output) {
+  const T5Config& config = weights.parameters().config();
+  const int32_t length = static_cast<int32_t>(input_ids.size());
+  ASSIGN_OR_RETURN(std::unique_ptr<CrossAttention> cross, CrossAttention::Create(config, length, math.backend()));
+  ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, length, math.backend()));
+  const EncoderInput input{input_ids, &weights.weights(), cross.get()};
+  EncoderPass pass(math, {&input, 1}, &activations);
+  while (!pass.done()) pass.Advance();
+  if (output != nullptr) Append(math.backend(), pass.output(), config.d_model, output);
+  return cross;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weights, std::span<const int32_t> input_ids,
@@ -91,12 +106,7 @@ absl::StatusOr<std::vector<float>> TeacherForcedLogits(const MixedWeights& weigh
   const T5Config& config = weights.parameters().config();
   LaneMath math(config, backend);
   RETURN_IF_ERROR(math.Reserve(weights.parameters()));
-  const int32_t length = static_cast<int32_t>(input_ids.size());
-  ASSIGN_OR_RETURN(std::unique_ptr<CrossAttention> cross, CrossAttention::Create(config, length, backend));
-  ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, length, backend));
-  const EncoderInput input{input_ids, &weights.weights(), cross.get()};
-  EncoderPass pass(math, {&input, 1}, &activations);
-  while (!pass.done()) pass.Advance();
+  ASSIGN_OR_RETURN(std::unique_ptr<CrossAttention> cross, EncodeOne(weights, input_ids, math, nullptr));
   ASSIGN_OR_RETURN(KvSlots slots, KvSlots::Create(config, 1, static_cast<int32_t>(decoder_ids.size()), backend));
   ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder, Decoder::Create(math, 1, &slots));
   std::vector<float> logits;
@@ -123,17 +133,10 @@ absl::StatusOr<std::vector<std::vector<float>>> TargetLogProbs(const MixedWeight
 
 absl::StatusOr<std::vector<float>> EncoderOutput(const MixedWeights& weights, std::span<const int32_t> input_ids,
                                                  Backend* backend) {
-  const T5Config& config = weights.parameters().config();
-  LaneMath math(config, backend);
+  LaneMath math(weights.parameters().config(), backend);
   RETURN_IF_ERROR(math.Reserve(weights.parameters()));
-  const int32_t length = static_cast<int32_t>(input_ids.size());
-  ASSIGN_OR_RETURN(std::unique_ptr<CrossAttention> cross, CrossAttention::Create(config, length, backend));
-  ASSIGN_OR_RETURN(Activations activations, Activations::Create(config, length, backend));
-  const EncoderInput input{input_ids, &weights.weights(), cross.get()};
-  EncoderPass pass(math, {&input, 1}, &activations);
-  while (!pass.done()) pass.Advance();
   std::vector<float> output;
-  Append(backend, pass.output(), config.d_model, &output);
+  RETURN_IF_ERROR(EncodeOne(weights, input_ids, math, &output).status());
   return output;
 }
 

@@ -13,6 +13,7 @@
 #include "model/engine.h"
 #include "model/scoring.h"
 #include "tests/testing/devices.h"
+#include "tests/testing/goldens.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -20,16 +21,6 @@ namespace trimtab {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kCases = 4;
-constexpr char kGoldenFolder[] = TRIMTAB_SOURCE_DIR "/tests/model/testdata/golden";
-
-std::vector<std::string> Architectures() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(kGoldenFolder)) names.push_back(entry.path().filename());
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 // (architecture, backend)
 class T5GoldenTest : public testing::TestWithParam<std::tuple<std::string, std::string>> {
@@ -102,7 +93,7 @@ class T5GoldenTest : public testing::TestWithParam<std::tuple<std::string, std::
 };
 
 TEST_P(T5GoldenTest, LogitsUnderTeacherForcingAgreeAtEveryStep) {
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kGoldenCases; ++i) {
     const std::vector<int32_t> decoder_ids = Ids(i, "decoder_ids");
     ASSERT_GE(decoder_ids.size(), 12u);
     ASSERT_OK_AND_ASSIGN(const std::vector<float> logits,
@@ -113,7 +104,7 @@ TEST_P(T5GoldenTest, LogitsUnderTeacherForcingAgreeAtEveryStep) {
 
 TEST_P(T5GoldenTest, TheEncoderAgrees) {
   int compared = 0;
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kGoldenCases; ++i) {
     const std::vector<float> expected = Floats(i, "encoder");
     if (expected.empty()) continue;
     ASSERT_OK_AND_ASSIGN(const std::vector<float> output,
@@ -127,7 +118,7 @@ TEST_P(T5GoldenTest, TheEncoderAgrees) {
 TEST_P(T5GoldenTest, GreedyTokensAreIdenticalAndTheirLogProbabilitiesAgree) {
   GenerationOptions options = Options();
   options.log_probs = true;
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kGoldenCases; ++i) {
     const Generation generation = Run(i, options);
     EXPECT_EQ(generation.tokens, Ids(i, "greedy")) << "case " << i;
     const std::vector<float> expected = Floats(i, "greedy_log_probs");
@@ -145,7 +136,7 @@ TEST_P(T5GoldenTest, BeamSearchIsIdentical) {
   };
   for (const Variant& variant : {Variant{"beam4", 1.0f, 0, 0}, Variant{"beam4_short", 0.6f, 0, 0},
                                  Variant{"beam4_ngram", 1.0f, 2, 0}, Variant{"beam4_min", 1.0f, 0, 10}}) {
-    for (int i = 0; i < kCases; ++i) {
+    for (int i = 0; i < kGoldenCases; ++i) {
       GenerationOptions options = Options();
       options.num_beams = 4;
       options.length_penalty = variant.length_penalty;
@@ -159,7 +150,7 @@ TEST_P(T5GoldenTest, BeamSearchIsIdentical) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, T5GoldenTest,
-                         testing::Combine(testing::ValuesIn(Architectures()), testing::ValuesIn(TestDevices())),
+                         testing::Combine(testing::ValuesIn(GoldenArchitectures()), testing::ValuesIn(TestDevices())),
                          [](const auto& info) { return std::get<0>(info.param) + "_" + std::get<1>(info.param); });
 
 }  // namespace

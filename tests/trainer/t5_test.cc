@@ -1,7 +1,6 @@
 // The forward pass against transformers, on the golden files of tests/model, and against padding.
 #include "trainer/t5.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "model/checkpoint.h"
+#include "tests/testing/goldens.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_checkpoint.h"
 
@@ -16,16 +16,6 @@ namespace trimtab {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kCases = 4;
-constexpr char kGoldenFolder[] = TRIMTAB_SOURCE_DIR "/tests/model/testdata/golden";
-
-std::vector<std::string> Architectures() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(kGoldenFolder)) names.push_back(entry.path().filename());
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 class T5Test : public testing::TestWithParam<std::string> {
  protected:
@@ -52,7 +42,7 @@ class T5Test : public testing::TestWithParam<std::string> {
   }
   std::vector<std::vector<int32_t>> AllIds(const std::string& name) const {
     std::vector<std::vector<int32_t>> all;
-    for (int i = 0; i < kCases; ++i) all.push_back(Ids(i, name));
+    for (int i = 0; i < kGoldenCases; ++i) all.push_back(Ids(i, name));
     return all;
   }
 
@@ -70,7 +60,7 @@ TEST_P(T5Test, LogitsAgreeForSequencesPaddedTogether) {
   const torch::Tensor decoded =
       t5.Decode(weights_, t5.Encode(weights_, input), input.mask, PadTokens(decoder_ids, config_.pad_id).ids);
   const torch::Tensor logits = t5.Logits(weights_, decoded);
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kGoldenCases; ++i) {
     const torch::Tensor expected = Golden(i, "logits");
     const torch::Tensor found = logits[i].slice(0, 0, decoder_ids[i].size()).reshape(expected.sizes());
     EXPECT_LE(((found - expected).abs().max() / expected.abs().max()).item<double>(), 1e-4) << "case " << i;
@@ -82,14 +72,14 @@ TEST_P(T5Test, LogProbabilitiesOfGreedyTokensAgree) {
   const T5 t5(config_);
   const std::vector<std::vector<int32_t>> targets = AllIds("greedy");
   const torch::Tensor log_probs = t5.LogProbs(weights_, PadTokens(AllIds("input_ids"), config_.pad_id), targets);
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kGoldenCases; ++i) {
     const torch::Tensor expected = Golden(i, "greedy_log_probs");
     const torch::Tensor found = log_probs[i].slice(0, 0, targets[i].size()).reshape(expected.sizes());
     EXPECT_LE((found - expected).abs().max().item<double>(), 1e-4) << "case " << i;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, T5Test, testing::ValuesIn(Architectures()),
+INSTANTIATE_TEST_SUITE_P(Architectures, T5Test, testing::ValuesIn(GoldenArchitectures()),
                          [](const auto& info) { return info.param; });
 
 TEST(T5DropoutTest, DropoutChangesTheForwardPassAndIsOffByDefault) {
