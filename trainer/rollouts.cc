@@ -33,7 +33,9 @@ absl::StatusOr<std::vector<Generation>> Rollouts::Run(std::vector<EngineRequest>
   std::vector<EngineEvent> events;
   size_t admitted = 0, finished = 0;
   while (finished < requests.size()) {
-    while (admitted < requests.size() && engine_->free_rows() > 0) {
+    while (admitted < requests.size()) {
+      const auto rows = static_cast<int32_t>(requests[admitted].experts.size());
+      if (engine_->free_rows() < rows && !engine_->idle()) break;  // One that never fits is refused by name.
       RETURN_IF_ERROR(engine_->Admit(std::move(requests[admitted++])));
     }
     events.clear();
@@ -50,9 +52,15 @@ absl::StatusOr<std::vector<Generation>> Rollouts::Run(std::vector<EngineRequest>
 absl::StatusOr<std::vector<Generation>> Rollouts::Sample(const std::shared_ptr<const MixedWeights>& weights,
                                                          std::span<const std::vector<int32_t>> inputs,
                                                          std::span<const uint64_t> seeds) {
+  return Sample(std::vector<LogitExpert>{{weights}}, inputs, seeds);
+}
+
+absl::StatusOr<std::vector<Generation>> Rollouts::Sample(const std::vector<LogitExpert>& models,
+                                                         std::span<const std::vector<int32_t>> inputs,
+                                                         std::span<const uint64_t> seeds) {
   std::vector<EngineRequest> requests;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    EngineRequest& request = requests.emplace_back(EngineRequest{i, inputs[i], weights, {}});
+    EngineRequest& request = requests.emplace_back(EngineRequest{i, inputs[i], nullptr, {}, models});
     request.options.max_new_tokens = options_.max_new_tokens;
     request.options.temperature = 1.0f;
     request.options.seed = seeds[i];
@@ -61,13 +69,11 @@ absl::StatusOr<std::vector<Generation>> Rollouts::Sample(const std::shared_ptr<c
   return Run(std::move(requests));
 }
 
-absl::StatusOr<std::vector<Generation>> Rollouts::Greedy(const std::shared_ptr<const MixedWeights>& weights,
-                                                         std::span<const std::vector<int32_t>> inputs) {
+absl::StatusOr<std::vector<Generation>> Rollouts::Write(const std::vector<LogitExpert>& models,
+                                                        std::span<const std::vector<int32_t>> inputs,
+                                                        const GenerationOptions& options) {
   std::vector<EngineRequest> requests;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    EngineRequest& request = requests.emplace_back(EngineRequest{i, inputs[i], weights, {}});
-    request.options.max_new_tokens = options_.max_new_tokens;
-  }
+  for (size_t i = 0; i < inputs.size(); ++i) requests.push_back({i, inputs[i], nullptr, options, models});
   return Run(std::move(requests));
 }
 

@@ -37,9 +37,14 @@ class Rollouts {
   absl::StatusOr<std::vector<Generation>> Sample(const std::shared_ptr<const MixedWeights>& weights,
                                                  std::span<const std::vector<int32_t>> inputs,
                                                  std::span<const uint64_t> seeds);
-  // One greedy summary per input.
-  absl::StatusOr<std::vector<Generation>> Greedy(const std::shared_ptr<const MixedWeights>& weights,
-                                                 std::span<const std::vector<int32_t>> inputs);
+  // The same of one model, or of several whose logits are mixed (engine.h), each of which takes a row of the batch.
+  absl::StatusOr<std::vector<Generation>> Sample(const std::vector<LogitExpert>& models,
+                                                 std::span<const std::vector<int32_t>> inputs,
+                                                 std::span<const uint64_t> seeds);
+  // One summary per input, as `options` say.
+  absl::StatusOr<std::vector<Generation>> Write(const std::vector<LogitExpert>& models,
+                                                std::span<const std::vector<int32_t>> inputs,
+                                                const GenerationOptions& options);
 
  private:
   Rollouts(const RolloutOptions& options, std::unique_ptr<Backend> backend, std::unique_ptr<Engine> engine)

@@ -20,6 +20,7 @@
 #include "trainer/commands/scoring_flags.h"
 #include "trainer/rewards/evaluation.h"
 #include "trainer/rewards/policy_samples.h"
+#include "trainer/rewards/realignment.h"
 #include "trainer/rewards/written.h"
 
 namespace trimtab {
@@ -31,6 +32,7 @@ struct EvaluateFlags {
   v1::GenerationOptions generation;
   std::string reference;
   uint64_t sample_seed = 1;
+  bool realign = false;
   bool json = false;
   bool per_article = false;
 };
@@ -111,6 +113,7 @@ absl::StatusOr<std::optional<PolicySamples>> OpenSamples(const EvaluateFlags& fl
   options.model = flags.scoring.engine.model;
   options.reference = flags.reference;
   options.seed = flags.sample_seed;
+  options.realign = flags.realign;
   options.rollouts.threads = ThreadsOrCores(flags.scoring.engine.threads);
   options.rollouts.max_input_tokens = flags.scoring.engine.max_input_tokens;
   if (flags.generation.has_max_new_tokens()) options.rollouts.max_new_tokens = flags.generation.max_new_tokens();
@@ -118,12 +121,21 @@ absl::StatusOr<std::optional<PolicySamples>> OpenSamples(const EvaluateFlags& fl
   return samples;
 }
 
+absl::StatusOr<std::vector<Written>> Write(const EvaluateFlags& flags, const ScoringInputs& inputs,
+                                           const std::vector<v1::Steering>& steerings, PolicySamples* policy) {
+  if (flags.realign) {
+    return WriteAndScoreRealigned(*policy, inputs.clp, inputs.examples, steerings, flags.generation, inputs.scorers);
+  }
+  return WriteAndScore(flags.scoring.engine, inputs.examples, steerings, flags.generation, inputs.scorers);
+}
+
 absl::Status Run(const EvaluateFlags& flags) {
-  ASSIGN_OR_RETURN(const ScoringInputs inputs, OpenScoring(flags.scoring));
+  ASSIGN_OR_RETURN(ScoringInputs inputs, OpenScoring(flags.scoring));
+  if (flags.realign) inputs.clp.mixing = RealignedRule(inputs.clp.mixing);
   ASSIGN_OR_RETURN(const std::vector<v1::Steering> steerings, flags.steering.Parse());
   ASSIGN_OR_RETURN(std::optional<PolicySamples> policy, OpenSamples(flags));
   ASSIGN_OR_RETURN(const std::vector<Written> all,
-                   WriteAndScore(flags.scoring.engine, inputs.examples, steerings, flags.generation, inputs.scorers));
+                   Write(flags, inputs, steerings, policy.has_value() ? &*policy : nullptr));
   for (const Written& written : all) {
     Report report{.written = &written,
                   .means = written.Means(),
@@ -153,6 +165,11 @@ void AddEvaluate(CLI::App& app, Chosen* chosen) {
                    "and the KL-regularised value")
       ->type_name("DIR");
   command->add_option("--sample-seed", flags->sample_seed, "Of those samples")->type_name("N")->capture_default_str();
+  command
+      ->add_flag("--realign", flags->realign,
+                 "Decoding-time realignment: at each alpha mix the logits of the policy at alpha_min and of the "
+                 "reference, instead of parameters; two passes a token")
+      ->needs(command->get_option("--reference"));
   command->add_flag("--json", flags->json, "One object a line");
   command->add_flag("--per-article", flags->per_article,
                     "With --json: summary, rewards, divergence and value of each article");

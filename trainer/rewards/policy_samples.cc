@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/commands/generation_flags.h"
 #include "model/checkpoint.h"
 #include "model/status_macros.h"
+#include "trainer/rewards/realignment.h"
 #include "trainer/step_random.h"
 
 namespace trimtab {
@@ -27,6 +29,11 @@ absl::StatusOr<Checkpoint> OpenReference(const std::string& path, const Checkpoi
 absl::StatusOr<PolicySamples> PolicySamples::Open(const PolicySamplesOptions& options) {
   ASSIGN_OR_RETURN(const Checkpoint policy, OpenCheckpoint(options.model));
   ASSIGN_OR_RETURN(const Checkpoint reference, OpenReference(options.reference, policy));
+  if (options.realign && policy.clp.prompt_conditioning.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(options.model,
+                                                   " reads its weights in the prompt, its reference does not; expected "
+                                                   "a policy without prompt_labels to realign"));
+  }
   ASSIGN_OR_RETURN(Rollouts rollouts, Rollouts::Create(policy.config, options.rollouts));
   PolicySamples samples(options, std::move(rollouts));
   samples.clp_ = policy.clp;
@@ -48,16 +55,35 @@ absl::StatusOr<std::vector<std::vector<int32_t>>> PolicySamples::Encode(const Cl
   return inputs;
 }
 
-absl::StatusOr<Samples> PolicySamples::Draw(std::span<const Example> examples, const Weighting& weighting) {
+absl::StatusOr<std::vector<LogitExpert>> PolicySamples::Models(const Weighting& weighting) {
+  if (options_.realign) return Realigned(parameters_, reference_, weighting, rollouts_.backend());
   const Coefficients coefficients = Coefficients::From(clp_.mixing, weighting, {});
-  ASSIGN_OR_RETURN(const auto mixed, MixedWeights::Mix(parameters_, coefficients, rollouts_.backend()));
+  ASSIGN_OR_RETURN(auto mixed, MixedWeights::Mix(parameters_, coefficients, rollouts_.backend()));
+  return std::vector<LogitExpert>{{std::move(mixed)}};
+}
+
+absl::StatusOr<std::vector<std::string>> PolicySamples::Write(std::span<const Example> examples,
+                                                              const Weighting& weighting,
+                                                              const v1::GenerationOptions& generation) {
+  ASSIGN_OR_RETURN(const GenerationOptions options,
+                   GenerationOffline(generation, parameters_->generation(), parameters_->config().vocab_size));
+  ASSIGN_OR_RETURN(const auto models, Models(weighting));
+  ASSIGN_OR_RETURN(const auto inputs, Encode(clp_, weighting, examples));
+  ASSIGN_OR_RETURN(const std::vector<Generation> written, rollouts_.Write(models, inputs, options));
+  std::vector<std::string> summaries;
+  for (const Generation& each : written) summaries.push_back(tokenizer_->Decode(each.tokens));
+  return summaries;
+}
+
+absl::StatusOr<Samples> PolicySamples::Draw(std::span<const Example> examples, const Weighting& weighting) {
+  ASSIGN_OR_RETURN(const auto models, Models(weighting));
   ClpConfig plain = clp_;  // The reference knows nothing of weights in the prompt.
   plain.prompt_conditioning.reset();
   ASSIGN_OR_RETURN(const auto inputs, Encode(clp_, weighting, examples));
   ASSIGN_OR_RETURN(const auto articles, Encode(plain, weighting, examples));
   std::vector<uint64_t> seeds;
   for (size_t i = 0; i < examples.size(); ++i) seeds.push_back(StepSeed(options_.seed, Chance::kRollout, 0, i));
-  ASSIGN_OR_RETURN(const std::vector<Generation> written, rollouts_.Sample(mixed, inputs, seeds));
+  ASSIGN_OR_RETURN(const std::vector<Generation> written, rollouts_.Sample(models, inputs, seeds));
   ASSIGN_OR_RETURN(const std::vector<double> reference,
                    SequenceLogProbs(*reference_, articles, written, rollouts_.backend()));
   Samples samples;
