@@ -26,8 +26,8 @@ class Problem(Exception):
 
 
 def preferred(first, swapped):
-    """"one", "other" or None, from the answers to (one, other) and to (other, one): a judge that is not consistent prefers
-    neither."""
+    """Which of "one" and "other", from the answers to (one, other) and to (other, one); None of a judge that contradicts
+    itself or sees a tie."""
     return {("a", "b"): "one", ("b", "a"): "other"}.get((first, swapped))
 
 
