@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <mutex>
 
@@ -32,7 +33,7 @@ std::byte* Map(int64_t bytes) {
   return begin + before;
 }
 
-// Large blocks, in use and kept.
+// All blocks: large ones, in use and kept, and what small ones take.
 class Blocks {
  public:
   static Blocks& Get() {
@@ -40,10 +41,18 @@ class Blocks {
     return blocks;
   }
 
+  void SetLimit(int64_t bytes) {
+    std::lock_guard lock(mutex_);
+    limit_ = bytes;
+    MakeRoom(0);
+  }
+
+  // Null when there is none.
   std::byte* Take(int64_t bytes) {
     std::lock_guard lock(mutex_);
     std::byte* block = TakeKept(bytes);
     if (block == nullptr) {
+      if (!MakeRoom(bytes)) return nullptr;
       // Room for a new one within the peak, as far as what is kept can make it.
       while (!kept_.empty() && use_.in_use + use_.kept + bytes > std::max(use_.peak, use_.in_use + bytes)) Drop();
       while ((block = Map(bytes)) == nullptr && !kept_.empty()) Drop();
@@ -63,12 +72,32 @@ class Blocks {
     kept_.emplace(bytes, block);
   }
 
+  void* TakeSmall(int64_t bytes) {
+    std::lock_guard lock(mutex_);
+    if (!MakeRoom(bytes)) return nullptr;
+    void* const block = std::aligned_alloc(64, bytes);
+    if (block != nullptr) use_.small += bytes;
+    return block;
+  }
+
+  void ReturnSmall(void* block, int64_t bytes) {
+    std::free(block);
+    std::lock_guard lock(mutex_);
+    use_.small -= bytes;
+  }
+
   HostMemoryUse use() {
     std::lock_guard lock(mutex_);
     return use_;
   }
 
  private:
+  // Below the limit, for so many bytes more, by what is kept. False when that is not enough.
+  bool MakeRoom(int64_t bytes) {
+    const int64_t room = limit_ - use_.in_use - use_.small - bytes;
+    while (!kept_.empty() && use_.kept > room) Drop();
+    return use_.kept <= room;
+  }
   // The smallest that fits and is not twice too large; null if there is none.
   std::byte* TakeKept(int64_t bytes) {
     const auto found = kept_.lower_bound(bytes);
@@ -88,6 +117,7 @@ class Blocks {
   }
 
   std::mutex mutex_;
+  int64_t limit_ = std::numeric_limits<int64_t>::max();
   HostMemoryUse use_;
   std::map<std::byte*, int64_t> sizes_;
   std::multimap<int64_t, std::byte*> kept_;
@@ -95,10 +125,12 @@ class Blocks {
 
 }  // namespace
 
+int64_t HostBlockBytes(int64_t elements) { return WholeBytes(elements, IsLarge(elements) ? kHugePage : 64); }
+
 absl::StatusOr<Buffer> AllocateHost(int64_t elements) {
   const bool large = IsLarge(elements);
-  const int64_t bytes = WholeBytes(elements, large ? kHugePage : 64);
-  void* const data = large ? Blocks::Get().Take(bytes) : std::aligned_alloc(64, bytes);
+  const int64_t bytes = HostBlockBytes(elements);
+  void* const data = large ? Blocks::Get().Take(bytes) : Blocks::Get().TakeSmall(bytes);
   if (data == nullptr) {
     return absl::ResourceExhaustedError(absl::StrCat("out of memory: ", bytes, " bytes could not be allocated"));
   }
@@ -106,7 +138,8 @@ absl::StatusOr<Buffer> AllocateHost(int64_t elements) {
     return Buffer(static_cast<float*>(data), elements,
                   [](float* p, int64_t) { Blocks::Get().Return(reinterpret_cast<std::byte*>(p)); });
   }
-  return Buffer(static_cast<float*>(data), elements, [](float* p, int64_t) { std::free(p); });
+  return Buffer(static_cast<float*>(data), elements,
+                [bytes](float* p, int64_t) { Blocks::Get().ReturnSmall(p, bytes); });
 }
 
 void PrepareHost(int64_t elements) {
@@ -115,6 +148,8 @@ void PrepareHost(int64_t elements) {
   if (!block.ok()) return;
   for (volatile float* p = block->data(); p < block->data() + elements; p += kPage) *p = 0.0f;
 }
+
+void SetHostMemoryLimit(int64_t bytes) { Blocks::Get().SetLimit(bytes); }
 
 HostMemoryUse GetHostMemoryUse() { return Blocks::Get().use(); }
 

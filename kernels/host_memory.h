@@ -18,11 +18,19 @@ absl::StatusOr<Buffer> AllocateHost(int64_t elements);
 // system then. Does nothing where memory is short. Thread-safe.
 void PrepareHost(int64_t elements);
 
-// Bytes of large blocks, for tests.
+// What AllocateHost takes for so many elements.
+int64_t HostBlockBytes(int64_t elements);
+
+// From now on AllocateHost finds no memory where more than so many bytes would be in use or kept, small blocks
+// included. Of the process; at first there is no limit. Thread-safe.
+void SetHostMemoryLimit(int64_t bytes);
+
+// Bytes.
 struct HostMemoryUse {
-  int64_t in_use = 0;
+  int64_t in_use = 0;  // Large blocks,
   int64_t kept = 0;
-  int64_t peak = 0;  // Of in_use.
+  int64_t peak = 0;   // of in_use;
+  int64_t small = 0;  // and small ones in use.
 };
 HostMemoryUse GetHostMemoryUse();
 

@@ -15,6 +15,10 @@ absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(LaneMath& math, int32_t
       new Decoder(math, slots, std::move(activations), std::move(logits), std::move(coefficients)));
 }
 
+int64_t Decoder::Elements(const T5Config& config, int32_t max_rows) {
+  return Activations::Elements(config, max_rows) + int64_t{max_rows} * (config.vocab_size + kMaxSets);
+}
+
 Rows Decoder::Step(std::span<const DecoderRow> rows) {
   const T5Config& config = math_.config();
   GroupLanes(rows);

@@ -27,6 +27,7 @@ struct DecoderRow {
 class Decoder {
  public:
   static absl::StatusOr<std::unique_ptr<Decoder>> Create(LaneMath& math, int32_t max_rows, KvSlots* slots);
+  static int64_t Elements(const T5Config& config, int32_t max_rows);  // That it allocates.
 
   // Logits (rows.size(), vocab_size), valid until the next Step. Rows with equal weights should be neighbours, and rows
   // that run over one basis too.

@@ -9,8 +9,12 @@ absl::StatusOr<std::unique_ptr<CrossAttention>> CrossAttention::Create(const T5C
   std::unique_ptr<CrossAttention> cross(new CrossAttention());
   cross->length_ = length;
   cross->plane_ = int64_t{length} * config.inner();
-  ASSIGN_OR_RETURN(cross->buffer_, backend->Allocate(2 * config.decoder_layers * cross->plane_));
+  ASSIGN_OR_RETURN(cross->buffer_, backend->Allocate(Elements(config, length)));
   return cross;
+}
+
+int64_t CrossAttention::Elements(const T5Config& config, int32_t length) {
+  return int64_t{2} * config.decoder_layers * length * config.inner();
 }
 
 EncoderPass::EncoderPass(LaneMath& math, std::span<const EncoderInput> inputs, Activations* activations)

@@ -16,6 +16,7 @@ class CrossAttention {
  public:
   static absl::StatusOr<std::unique_ptr<CrossAttention>> Create(const T5Config& config, int32_t length,
                                                                 Backend* backend);
+  static int64_t Elements(const T5Config& config, int32_t length);  // That it allocates.
   int32_t length() const { return length_; }
   float* keys(int32_t layer) { return buffer_.data() + 2 * layer * plane_; }
   float* values(int32_t layer) { return keys(layer) + plane_; }

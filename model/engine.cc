@@ -11,6 +11,7 @@
 #include "model/article_encoder.h"
 #include "model/decoder.h"
 #include "model/drafter.h"
+#include "model/engine_memory.h"
 #include "model/kv_slots.h"
 #include "model/lanes.h"
 #include "model/search.h"
@@ -84,9 +85,6 @@ std::vector<Reader> ReadersOf(const EngineRequest& request) {
 
 // Times of max_stall that encoding may take between two steps where many wait for it.
 constexpr double kMostCrowd = 10.0;
-
-// Rows of a step that guesses may fill up to: about what the weights, once read, serve at no further cost.
-constexpr int32_t kRowsWithDrafts = 12;
 
 // Follows a step of the search: each hypothesis continues the past of its parent. The first child of a parent keeps
 // its slot, further ones get a copy in a slot nobody continues.

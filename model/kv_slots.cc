@@ -10,9 +10,13 @@ absl::StatusOr<KvSlots> KvSlots::Create(const T5Config& config, int32_t slots, i
   kv.layers_ = config.decoder_layers;
   kv.inner_ = config.inner();
   kv.plane_ = max_positions * kv.inner_;
-  ASSIGN_OR_RETURN(kv.buffer_, backend->Allocate(slots * kv.layers_ * 2 * kv.plane_));
+  ASSIGN_OR_RETURN(kv.buffer_, backend->Allocate(slots * Elements(config, max_positions)));
   for (int32_t slot = slots - 1; slot >= 0; --slot) kv.free_.push_back(slot);
   return kv;
+}
+
+int64_t KvSlots::Elements(const T5Config& config, int32_t max_positions) {
+  return int64_t{2} * config.decoder_layers * max_positions * config.inner();
 }
 
 int32_t KvSlots::Acquire() {

@@ -15,6 +15,7 @@ namespace trimtab {
 class KvSlots {
  public:
   static absl::StatusOr<KvSlots> Create(const T5Config& config, int32_t slots, int32_t max_positions, Backend* backend);
+  static int64_t Elements(const T5Config& config, int32_t max_positions);  // That it allocates for one slot.
 
   int32_t free_slots() const { return static_cast<int32_t>(free_.size()); }
   int32_t Acquire();  // REQUIRES: free_slots() > 0.

@@ -52,9 +52,13 @@ absl::StatusOr<Activations> Activations::Create(const T5Config& config, int64_t 
   a.d_model_ = config.d_model;
   a.inner_ = config.inner();
   a.d_ff_ = config.d_ff;
-  const int64_t wide = RowStride(a.d_model_) + RowStride(a.inner_) + RowStride(a.d_ff_);
-  ASSIGN_OR_RETURN(a.buffer_, backend->Allocate(max_rows * (a.d_model_ + 3 * a.inner_ + wide)));
+  ASSIGN_OR_RETURN(a.buffer_, backend->Allocate(Elements(config, max_rows)));
   return a;
+}
+
+int64_t Activations::Elements(const T5Config& config, int64_t max_rows) {
+  const int64_t wide = RowStride(config.d_model) + RowStride(config.inner()) + RowStride(config.d_ff);
+  return max_rows * (config.d_model + 3 * config.inner() + wide);
 }
 
 Activations::View Activations::Take(int64_t rows) {

@@ -35,6 +35,7 @@ struct LaneBatch {
 class Activations {
  public:
   static absl::StatusOr<Activations> Create(const T5Config& config, int64_t max_rows, Backend* backend);
+  static int64_t Elements(const T5Config& config, int64_t max_rows);  // That it allocates.
 
   // Views of the first `rows` rows.
   struct View {

@@ -84,6 +84,9 @@ Metrics::Metrics(Registry& r)
       rejected_queue_full(requests_rejected.Add({{"reason", "queue_full"}})),
       rejected_displaced(requests_rejected.Add({{"reason", "displaced"}})),
       rejected_draining(requests_rejected.Add({{"reason", "draining"}})),
+      rejected_memory(requests_rejected.Add({{"reason", "memory"}})),
+      request_memory(OneGauge(r, "request_memory_bytes", "Memory promised to the calls in the server.")),
+      request_memory_limit(OneGauge(r, "request_memory_limit_bytes", "What request_memory_bytes never exceeds.")),
       requests_cancelled(
           Counters(r, "requests_cancelled_total", "Requests ended early (caller, deadline, drain) by stage.")),
       cancelled_waiting(requests_cancelled.Add({{"stage", "waiting"}})),

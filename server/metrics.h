@@ -50,6 +50,9 @@ struct Metrics {
   prometheus::Counter& rejected_queue_full;
   prometheus::Counter& rejected_displaced;
   prometheus::Counter& rejected_draining;
+  prometheus::Counter& rejected_memory;
+  prometheus::Gauge& request_memory;                            // request_memory_bytes
+  prometheus::Gauge& request_memory_limit;                      // request_memory_limit_bytes
   prometheus::Family<prometheus::Counter>& requests_cancelled;  // requests_cancelled_total{stage}
   prometheus::Counter& cancelled_waiting;
   prometheus::Counter& cancelled_encoding;

@@ -15,13 +15,6 @@
 namespace trimtab {
 namespace {
 
-// A version in float32 and deltas as large as that.
-int64_t DefaultStagingBytes(const Checkpoint& checkpoint) {
-  int64_t bytes = 1 << 20;
-  for (const PublishedTensor& place : PublishedTensors(checkpoint)) bytes += 8 * place.In(checkpoint).elements();
-  return bytes;
-}
-
 std::string Name(const ParameterVersion& version) {
   return absl::StrCat("epoch ", version.epoch, ", sequence ", version.sequence, ", digest ", version.digest);
 }

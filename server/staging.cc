@@ -61,6 +61,12 @@ absl::Status CheckTensor(size_t i, const TensorManifest& sent, const TensorSpec&
 
 }  // namespace
 
+int64_t DefaultStagingBytes(const Checkpoint& checkpoint) {
+  int64_t bytes = 1 << 20;
+  for (const PublishedTensor& place : PublishedTensors(checkpoint)) bytes += 8 * place.In(checkpoint).elements();
+  return bytes;
+}
+
 Staging::Staging(Manifest manifest, std::shared_ptr<const Checkpoint> base, std::shared_ptr<const Checkpoint> parent)
     : manifest_(std::move(manifest)),
       base_(std::move(base)),
@@ -77,7 +83,7 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Begin(Manifest manifest, std::
   if (staging->bytes_ > byte_budget) {
     return absl::ResourceExhaustedError(absl::StrCat("the version takes ", staging->bytes_,
                                                      " bytes to receive, the staging area may hold ", byte_budget,
-                                                     ": raise --staging-bytes"));
+                                                     ": raise --staging-bytes or --memory-limit"));
   }
   // Pages are taken when they are written, so a large version costs nothing yet.
   staging->memory_.reset(new std::byte[staging->bytes_]);

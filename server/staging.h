@@ -87,6 +87,9 @@ class Staging {
   int64_t bytes_ = 0;
 };
 
+// A byte budget for any version of the model: in float32, and deltas as large as that.
+int64_t DefaultStagingBytes(const Checkpoint& checkpoint);
+
 }  // namespace trimtab
 
 #endif  // TRIMTAB_SERVER_STAGING_H_

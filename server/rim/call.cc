@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "model/status_macros.h"
+#include "server/memory_plan.h"
 #include "server/rim/grpc_status.h"
 #include "server/rim/wire.h"
 #include "spdlog/spdlog.h"
@@ -13,6 +15,13 @@ namespace {
 // gRPC's timers fire this much early or late.
 constexpr absl::Duration kTimerSlack = absl::Milliseconds(20);
 
+absl::Status Admit(const SummarizerParts& parts, const grpc::CallbackServerContext& context, Role role,
+                   MemoryBudget::Share* memory) {
+  RETURN_IF_ERROR(Authorize(parts.tokens, context, role));
+  ASSIGN_OR_RETURN(*memory, parts.memory->Take(kCallBytes));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Call::Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context,
@@ -21,7 +30,12 @@ Call::Call(const SummarizerParts& parts, absl::string_view method, const grpc::C
       method_(method),
       started_(absl::Now()),
       deadline_(absl::FromChrono(context.deadline())),
-      allowed_(Authorize(parts.tokens, context, role)) {}
+      allowed_(Admit(parts, context, role, &memory_)) {}
+
+absl::Status Call::TakeMemory(int64_t bytes) {
+  ASSIGN_OR_RETURN(more_memory_, parts_.memory->Take(bytes));
+  return absl::OkStatus();
+}
 
 void Call::Submit(const grpc::ByteBuffer& bytes, v1::SummarizeResponse* reply, SummaryCallbacks callbacks) {
   if (!allowed_.ok()) return callbacks.on_done(allowed_);

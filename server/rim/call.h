@@ -8,24 +8,28 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "server/memory_budget.h"
 #include "server/metrics.h"
 #include "server/rim/summarizer_service.h"
 #include "server/rim/tokens.h"
 
 namespace trimtab {
 
-// What every call to the scheduler has in common: its deadline, its id there, its end in the metrics and the log. The
-// article never reaches the log. Not thread-safe.
+// What every call to the scheduler has in common: its memory, its deadline, its id there, its end in the metrics and
+// the log. The article never reaches the log. Not thread-safe.
 class Call {
  public:
-  // `role` is what the caller must have.
+  // `role` is what the caller must have. Takes the memory of a call, to its end.
   Call(const SummarizerParts& parts, absl::string_view method, const grpc::CallbackServerContext& context,
        Role role = Role::kInfer);
 
   absl::Time deadline() const { return deadline_; }
   bool late() const;  // The deadline has passed, or will before anybody can say so.
-  // Whether the caller has the role.
+  // Whether the caller has the role, and there was memory for the call.
   const absl::Status& allowed() const { return allowed_; }
+
+  // Takes more memory, to the end of the call. ResourceExhausted where there is none. Once.
+  absl::Status TakeMemory(int64_t bytes);
 
   // Parses and prepares `request`, keeps what the reply needs in *reply and submits. Ends by `callbacks.on_done` in any
   // case.
@@ -46,6 +50,7 @@ class Call {
   const std::string method_;
   const absl::Time started_;
   const absl::Time deadline_;
+  MemoryBudget::Share memory_, more_memory_;
   const absl::Status allowed_;
   uint64_t id_ = 0;  // 0: not in the scheduler.
   bool submitted_ = false;

@@ -7,6 +7,7 @@
 #include "model/rewards/mapped_rewards.h"
 #include "model/rewards/pareto.h"
 #include "model/status_macros.h"
+#include "server/memory_plan.h"
 #include "server/rim/wire.h"
 
 namespace trimtab {
@@ -35,6 +36,7 @@ absl::Status ExploreCall::Prepare(const grpc::ByteBuffer& bytes) {
   v1::ExploreRequest request;
   RETURN_IF_ERROR(ParseMessage(bytes, &request));
   ASSIGN_OR_RETURN(plan_, PlanExploration(parts_, request));
+  RETURN_IF_ERROR(call_.TakeMemory(kPointBytes * static_cast<int64_t>(plan_.points.size())));
   points_.resize(plan_.points.size());
   for (size_t i = 0; i < points_.size(); ++i) to_submit_.push_back(i);
   return absl::OkStatus();

@@ -7,10 +7,12 @@
 #include "absl/status/statusor.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
+#include "model/engine.h"
 #include "model/parameters.h"
 #include "model/rewards/reward_scorer.h"
 #include "model/tokenizer.h"
 #include "server/disk.h"
+#include "server/memory_plan.h"
 #include "server/rim/options.h"
 #include "server/version_log.h"
 
@@ -26,13 +28,18 @@ struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
   std::vector<Coefficients> prewarm;  // What to mix before being ready.
   std::vector<std::unique_ptr<RewardScorer>> reward_models;
+  MemoryPlan memory;  // What the parts that serve it may take.
 };
 
 // Opens the checkpoint and the log of versions, says in the process's log what the latter recovered, packs what is to
 // be served for the device, loads the reward models beside it, and checks all that depends on both it and the options:
-// steering bounds against its rewards, what to prewarm, and that the cache holds at least one mixture
-// (FailedPrecondition). One-line errors. `disk` must outlive the result.
+// steering bounds against its rewards, what to prewarm, that the cache holds at least one mixture, and that the memory
+// which the process may take is enough (FailedPrecondition). From then on a backend on the host finds no more memory
+// than is planned (SetHostMemoryLimit). One-line errors. `disk` must outlive the result.
 absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* disk);
+
+// The engine's part of `options`, but for what memory allows.
+EngineOptions EngineOptionsOf(const ServerOptions& options);
 
 // The steering part of `options`.
 SteeringBounds BoundsOf(const ServerOptions& options);

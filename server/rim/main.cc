@@ -1,5 +1,6 @@
 // trimtabd: parse, load, serve until a signal, drain.
 #include <malloc.h>
+#include <pthread.h>
 
 #include <csignal>
 #include <iostream>
@@ -23,10 +24,20 @@ constexpr int kCannotServe = 1;
 constexpr int kUnusable = 2;
 
 // glibc learns from large blocks that come back to keep their like for itself: tens of megabytes after some versions
-// have arrived. Once set, its bounds stay.
-void ReturnLargeBlocksToTheSystem() {
+// have arrived. Once set, its bounds stay. Each of its arenas keeps what one burst of calls took: few keep little.
+void KeepLittleMemory() {
   mallopt(M_MMAP_THRESHOLD, 4 << 20);
   mallopt(M_TRIM_THRESHOLD, 8 << 20);
+  mallopt(M_ARENA_MAX, 2);
+}
+
+// Of threads to come. The usual 8 MiB each count against RLIMIT_DATA and RLIMIT_AS, touched or not.
+void MakeStacksSmall() {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 1 << 20);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
 }
 
 int Fail(const absl::Status& status) {
@@ -84,7 +95,8 @@ int Serve(const ServerOptions& options) {
 
 int main(int argc, char** argv) {
   using trimtab::CommandLine;
-  trimtab::ReturnLargeBlocksToTheSystem();
+  trimtab::KeepLittleMemory();
+  trimtab::MakeStacksSmall();
   const CommandLine line = trimtab::ParseCommandLine(argc, argv);
   if (line.action == CommandLine::Action::kExit) {
     (line.exit_code == 0 ? std::cout : std::cerr) << line.output;

@@ -159,6 +159,11 @@ class Flags {
 
   void AddLimits() {
     group_ = "Limits";
+    Add("memory-limit", o_.memory_limit, "SIZE",
+        "Memory for all of the process, such as 2GiB: requests beyond it are refused; 0: what its control group or the "
+        "machine has")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::Range(int64_t{0}, int64_t{1} << 50));
     Add("cache-bytes", o_.cache_bytes, "SIZE",
         "Memory for mixed weights, never exceeded; bytes or with a unit, such as 512MiB")
         ->transform(CLI::AsSizeValue(false))

@@ -27,6 +27,9 @@ struct ServerOptions {
   std::string precision = "float32";
   // Compute threads; 0: one per core.
   int threads = 0;
+  // Memory that the process may take, in bytes, of which all else gets its share; 0: what its control group or the
+  // machine has. RLIMIT_DATA and RLIMIT_AS count in any case.
+  int64_t memory_limit = 0;
   // Memory of the mixed-weight cache, in bytes; never exceeded. Must hold at least one mixture.
   int64_t cache_bytes = int64_t{1} << 30;
   // Sequences decoded together in one step (a beam search takes one per beam). Bounds key/value memory.

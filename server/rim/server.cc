@@ -30,38 +30,30 @@
 namespace trimtab {
 namespace {
 
-constexpr int kMaxReceiveBytes = 8 << 20;  // The largest valid request is a little over 1 MiB.
+constexpr int kMaxReceiveBytes = 4 << 20;  // The largest valid request is a little over 1 MiB.
+constexpr int64_t kNoStaging = 1;          // Byte: no version fits.
 constexpr int kMaxMetadataBytes = 16 << 10;
-constexpr int kMaxStreamsPerConnection = 1024;
+constexpr int64_t kMaxStreamsPerConnection = 1024;
 constexpr auto kShutdownGrace = std::chrono::seconds(1);  // For replies on their way when all requests have ended.
 
 std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
 
-RequestLimits LimitsOf(const ServerOptions& options) {
+RequestLimits LimitsOf(const ServerOptions& options, const MemoryPlan& memory) {
   return {.max_input_tokens = options.max_input_tokens,
           .max_new_tokens = options.max_new_tokens,
-          .max_beams = std::min(8, options.max_batch_rows),
-          .max_rows_at_once = options.max_batch_rows,
+          .max_beams = std::min(8, memory.rows),
+          .max_rows_at_once = memory.rows,
           .max_waiting = options.max_queue / 2,
           .deterministic = options.deterministic};
 }
 
-EngineOptions EngineOptionsOf(const ServerOptions& options) {
-  EngineOptions engine;
-  engine.max_rows = options.max_batch_rows;
-  engine.max_draft_tokens = options.draft_tokens;
-  engine.max_input_tokens = options.max_input_tokens;
-  engine.max_new_tokens = options.max_new_tokens;
-  engine.max_encode_tokens = std::max(engine.max_encode_tokens, options.max_input_tokens);
-  return engine;
-}
-
-void SetLimits(grpc::ServerBuilder& builder) {
+void SetLimits(const MemoryPlan& memory, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             static_cast<int>(std::min(kMaxStreamsPerConnection, memory.requests / kCallBytes)));
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // A second server on our port is an error.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
@@ -97,6 +89,7 @@ struct Server::Impl {
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<MixedWeightCache> cache;
   std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<MemoryBudget> memory;
   const RougeScorer rouge;
   std::unique_ptr<SummarizerService> service;
   std::unique_ptr<AdminService> admin;  // Null where it is not served.
@@ -130,14 +123,16 @@ absl::Status Server::Impl::Start() {
   metrics.SetParameters(model.parameters->version().sequence, model.parameters->version().digest);
   RETURN_IF_ERROR(StartEngine());
   Prewarm();
+  memory = std::make_unique<MemoryBudget>(model.memory.requests, &metrics);
   const SummarizerParts parts{.store = store.get(),
                               .tokenizer = model.tokenizer.get(),
                               .scheduler = scheduler.get(),
                               .metrics = &metrics,
+                              .memory = memory.get(),
                               .tokens = tokens.get(),
                               .bounds = BoundsOf(options),
                               .grid = GridOf(options),
-                              .limits = LimitsOf(options),
+                              .limits = LimitsOf(options, model.memory),
                               .scorers = Scorers(),
                               .server_version = VersionText(),
                               .device = std::string(model.backend->name())};
@@ -157,7 +152,9 @@ absl::Status Server::Impl::Start() {
 
 absl::Status Server::Impl::StartEngine() {
   Backend* const backend = model.backend.get();
-  MixedWeightCache::Options caching{.byte_budget = options.cache_bytes};
+  const int64_t mixtures_bytes = model.memory.mixtures * MixedWeights::Bytes(*model.parameters);
+  MixedWeightCache::Options caching{.byte_budget = mixtures_bytes > 0 ? std::min(options.cache_bytes, mixtures_bytes)
+                                                                      : options.cache_bytes};
   if (backend->on_host()) caching.prepare = [](int64_t bytes) { PrepareHost(bytes / 4); };
   cache = std::make_unique<MixedWeightCache>(
       caching,
@@ -167,8 +164,9 @@ absl::Status Server::Impl::StartEngine() {
       &metrics);
   SchedulerOptions scheduling{.max_queue_length = options.max_queue, .deterministic = options.deterministic};
   ASSIGN_OR_RETURN(scheduling.costs, MeasureStepCosts(*model.parameters, backend));
-  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
-                   NewEngine(model.parameters->config(), EngineOptionsOf(options), backend));
+  EngineOptions running = EngineOptionsOf(options);
+  running.max_rows = model.memory.rows;
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, NewEngine(model.parameters->config(), running, backend));
   scheduler = std::make_unique<Scheduler>(scheduling, std::move(engine), cache.get(), &metrics);
   return absl::OkStatus();
 }
@@ -205,7 +203,7 @@ absl::Status Server::Impl::StartUpdates() {
                   .log = model.log.get(),
                   .base = model.base,
                   .served = model.served},
-      UpdateOptions{.staging_bytes = options.staging_bytes,
+      UpdateOptions{.staging_bytes = model.memory.versions ? options.staging_bytes : kNoStaging,
                     .lease_timeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * options.lease_seconds)),
                     .max_norm_jump = options.max_norm_jump});
   if (!ServesOperators(tokens.get(), options.listen)) {
@@ -223,7 +221,7 @@ absl::Status Server::Impl::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   if (options.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  SetLimits(builder);
+  SetLimits(model.memory, builder);
   builder.AddListeningPort(options.listen, tls == nullptr ? grpc::InsecureServerCredentials() : tls->credentials(),
                            &grpc_port);
   builder.RegisterService(service.get());

@@ -11,6 +11,7 @@
 #include "grpcpp/grpcpp.h"
 #include "model/rewards/reward_scorer.h"
 #include "model/tokenizer.h"
+#include "server/memory_budget.h"
 #include "server/metrics.h"
 #include "server/parameter_store.h"
 #include "server/rim/convert.h"
@@ -27,6 +28,7 @@ struct SummarizerParts {
   const Tokenizer* tokenizer = nullptr;
   Scheduler* scheduler = nullptr;
   Metrics* metrics = nullptr;
+  MemoryBudget* memory = nullptr;  // Of all calls.
   const Tokens* tokens = nullptr;  // Null: everybody may call.
   SteeringBounds bounds;
   CoefficientGrid grid;

@@ -3,8 +3,10 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -47,6 +49,29 @@ TEST(HostMemoryTest, NeverTakesMoreThanWasInUseAtSomeTime) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(GetHostMemoryUse().in_use, 0);
+}
+
+TEST(HostMemoryTest, FindsNoneBeyondItsLimitUntilSomeComesBack) {
+  {
+    std::vector<Buffer> returned;
+    for (int i = 0; i < 3; ++i) returned.push_back(AllocateHost(8 * kMegabyte).value());
+  }
+  const int64_t limit = int64_t{64} << 20;
+  SetHostMemoryLimit(limit);
+  std::vector<Buffer> large, small;
+  for (absl::StatusOr<Buffer> next; (next = AllocateHost(10 * kMegabyte)).ok();) large.push_back(*std::move(next));
+  for (absl::StatusOr<Buffer> next; (next = AllocateHost(kMegabyte / 4)).ok();) small.push_back(*std::move(next));
+  EXPECT_GE(large.size(), 4u);
+  EXPECT_GE(small.size(), 10u);
+  const HostMemoryUse use = GetHostMemoryUse();
+  EXPECT_LE(use.in_use + use.kept + use.small, limit);
+  EXPECT_EQ(AllocateHost(10 * kMegabyte).status().code(), absl::StatusCode::kResourceExhausted);
+  large.pop_back();
+  EXPECT_TRUE(AllocateHost(10 * kMegabyte).ok());
+  EXPECT_TRUE(AllocateHost(kMegabyte / 4).ok());
+  small.clear();
+  EXPECT_EQ(GetHostMemoryUse().small, 0);
+  SetHostMemoryLimit(std::numeric_limits<int64_t>::max());
 }
 
 // Pages of the buffer that have memory behind them.

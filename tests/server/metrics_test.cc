@@ -69,6 +69,8 @@ TEST(MetricsTest, ExportsTheDocumentedSeries) {
                                             "trimtab_requests_waiting",
                                             "trimtab_requests_waiting_limit",
                                             "trimtab_requests_rejected_total",
+                                            "trimtab_request_memory_bytes",
+                                            "trimtab_request_memory_limit_bytes",
                                             "trimtab_requests_cancelled_total",
                                             "trimtab_prompt_tokens_total",
                                             "trimtab_explore_points_total",
@@ -123,6 +125,7 @@ TEST(MetricsTest, LabelledSeriesStartAtZeroSoThatRatesSeeTheirFirstEvent) {
   const std::string text = Exposition(registry);
   EXPECT_THAT(text, HasSubstr("trimtab_requests_rejected_total{reason=\"queue_full\"} 0"));
   EXPECT_THAT(text, HasSubstr("trimtab_requests_rejected_total{reason=\"draining\"} 0"));
+  EXPECT_THAT(text, HasSubstr("trimtab_requests_rejected_total{reason=\"memory\"} 0"));
   EXPECT_THAT(text, HasSubstr("trimtab_requests_cancelled_total{stage=\"decoding\"} 0"));
   EXPECT_THAT(text, HasSubstr("trimtab_batch_steps_total{phase=\"encode\"} 0"));
 }
