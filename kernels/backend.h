@@ -110,6 +110,8 @@ struct DecodeAttention {
   std::span<const DecodeQuery> queries;  // One per row.
 };
 
+class TokenChooser;  // kernels/choice.h
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -172,9 +174,18 @@ class Backend {
   // Until everything that the engine thread asked for is done: for who measures how long it takes.
   virtual void Wait() {}
 
+  // Between both the engine thread asks for a step that it will ask for again, the same operations on other values,
+  // places and numbers of rows. A device may hold it back until EndStep, or until OnHost, Copy or Wait, and start it as
+  // one. REQUIRES: what the step reads and writes lives until EndStep; steps do not nest.
+  virtual void BeginStep() {}
+  virtual void EndStep() {}
+
   // softmax(q k^T + bias) v per sequence and head; scores are not scaled (T5).
   virtual void Attend(const EncoderAttention& args) = 0;
   virtual void Attend(const DecodeAttention& args) = 0;
+
+  // Null where the host reads the logits as they lie.
+  virtual TokenChooser* token_chooser() { return nullptr; }
 };
 
 // Scalar loops that read like the formulas: the oracle of every other body.

@@ -89,7 +89,7 @@ void ChooseTokensOnHost(Rows logits, int64_t vocab_size, std::span<const TokenRu
 void ChooseTokens(Backend& backend, Rows logits, int64_t vocab_size, std::span<const TokenRule> rules,
                   std::span<const ForbiddenToken> forbidden, std::span<ChosenToken> chosen) {
   if (rules.empty()) return;
-  if (auto* const chooser = dynamic_cast<TokenChooser*>(&backend)) {
+  if (TokenChooser* const chooser = backend.token_chooser()) {
     chooser->ChooseTokens(logits, vocab_size, rules, forbidden, chosen);
     return;
   }

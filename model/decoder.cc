@@ -23,6 +23,7 @@ Rows Decoder::Step(std::span<const DecoderRow> rows) {
   const T5Config& config = math_.config();
   GroupLanes(rows);
   a_ = activations_.Take(static_cast<int64_t>(rows.size()));
+  math_.backend()->BeginStep();
   math_.Embed(batch_, ids_, a_.hidden);
   for (int32_t layer = 0; layer < config.decoder_layers; ++layer) {
     SelfAttention(rows, layer);
@@ -36,6 +37,7 @@ Rows Decoder::Step(std::span<const DecoderRow> rows) {
   math_.MatMul(
       batch_, a_.normed, [](const T5Weights& w) -> const WeightMatrix& { return w.lm_head; }, logits,
       Accumulate::kStore);
+  math_.backend()->EndStep();
   return logits;
 }
 

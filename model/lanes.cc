@@ -188,10 +188,13 @@ void LaneMath::FeedForward(const LaneBatch& batch, const Activations::View& a, F
 }
 
 void LaneMath::Embed(const LaneBatch& batch, std::span<const int32_t> ids, Rows out) {
-  for (const Lane& lane : batch.lanes) {
-    const EmbeddingWeights& embedding = lane.weights->embedding;
-    backend_->Embed(embedding.sets, embedding.coefficients, config_.d_model, ids.subspan(lane.begin, lane.count),
-                    Slice(out, lane.begin, lane.count));
+  for (size_t i = 0; i < batch.lanes.size();) {
+    const EmbeddingWeights& embedding = batch.lanes[i].weights->embedding;
+    const int64_t begin = batch.lanes[i].begin;
+    int64_t count = 0;
+    for (; i < batch.lanes.size() && batch.lanes[i].weights->embedding == embedding; ++i) count += batch.lanes[i].count;
+    backend_->Embed(embedding.sets, embedding.coefficients, config_.d_model, ids.subspan(begin, count),
+                    Slice(out, begin, count));
   }
 }
 

@@ -17,6 +17,7 @@ namespace trimtab {
 struct EmbeddingWeights {
   std::vector<const float*> sets;  // Each (vocab_size, d_model), row-major.
   std::vector<float> coefficients;
+  friend bool operator==(const EmbeddingWeights&, const EmbeddingWeights&) = default;
 };
 
 // The sets of one conditioned matrix.

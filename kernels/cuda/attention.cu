@@ -126,10 +126,10 @@ __global__ void __launch_bounds__(kThreads) AttendTiles(AttentionShape shape, co
 }
 
 template <int kDims>
-void LaunchTiles(const AttentionShape& shape, const AttentionTile* tiles, int64_t count, cudaStream_t stream) {
+void LaunchTiles(const AttentionShape& shape, const AttentionTile* tiles, int64_t count, Queue queue) {
   const auto slices = static_cast<unsigned>(CeilDiv(shape.head_dim, kDims * kWarpSize));
   const Launch launch{dim3(static_cast<unsigned>(count), static_cast<unsigned>(shape.heads), slices), kThreads,
-                      sizeof(Met<kDims>), stream};
+                      sizeof(Met<kDims>), queue};
   if (shape.most_queries == 1) {
     launch(AttendTiles<1, kDims>, shape, tiles);
   } else {
@@ -139,11 +139,11 @@ void LaunchTiles(const AttentionShape& shape, const AttentionTile* tiles, int64_
 
 }  // namespace
 
-void Attend(const AttentionShape& shape, const AttentionTile* tiles, int64_t count, cudaStream_t stream) {
+void Attend(const AttentionShape& shape, const AttentionTile* tiles, int64_t count, Queue queue) {
   if (count == 0) return;
-  if (shape.head_dim <= kWarpSize) return LaunchTiles<1>(shape, tiles, count, stream);
-  if (shape.head_dim <= 2 * kWarpSize) return LaunchTiles<2>(shape, tiles, count, stream);
-  LaunchTiles<4>(shape, tiles, count, stream);
+  if (shape.head_dim <= kWarpSize) return LaunchTiles<1>(shape, tiles, count, queue);
+  if (shape.head_dim <= 2 * kWarpSize) return LaunchTiles<2>(shape, tiles, count, queue);
+  LaunchTiles<4>(shape, tiles, count, queue);
 }
 
 }  // namespace trimtab::cuda

@@ -1,12 +1,11 @@
-// Attention with T5's relative bias, of encoder and decoder alike, on a stream.
+// Attention with T5's relative bias, of encoder and decoder alike, through a queue.
 #ifndef TRIMTAB_KERNELS_CUDA_ATTENTION_H_
 #define TRIMTAB_KERNELS_CUDA_ATTENTION_H_
-
-#include <cuda_runtime.h>
 
 #include <cstdint>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/queue.h"
 
 namespace trimtab::cuda {
 
@@ -32,7 +31,7 @@ struct AttentionShape {
 };
 
 // softmax(q k^T + bias) v for each head of each tile. `tiles` in device memory; at most 65,535 heads.
-void Attend(const AttentionShape& shape, const AttentionTile* tiles, int64_t count, cudaStream_t stream);
+void Attend(const AttentionShape& shape, const AttentionTile* tiles, int64_t count, Queue queue);
 
 }  // namespace trimtab::cuda
 

@@ -1,12 +1,11 @@
-// Which token each row of logits writes next. On a stream; pointers in device memory.
+// Which token each row of logits writes next. Through a queue; pointers in device memory.
 #ifndef TRIMTAB_KERNELS_CUDA_CHOOSE_H_
 #define TRIMTAB_KERNELS_CUDA_CHOOSE_H_
-
-#include <cuda_runtime.h>
 
 #include <cstdint>
 
 #include "kernels/choice.h"
+#include "kernels/cuda/queue.h"
 
 namespace trimtab::cuda {
 
@@ -20,12 +19,12 @@ struct Choice {
 
 // exp_sum and top of the rows whose rules ask for log-probabilities.
 void SumExps(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices,
-             cudaStream_t stream);
+             Queue queue);
 // *places[i] = -infinity.
-void Forbid(float* const* places, int64_t count, cudaStream_t stream);
+void Forbid(float* const* places, int64_t count, Queue queue);
 // score and id. As kernels/choice.h says.
 void Choose(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices,
-            cudaStream_t stream);
+            Queue queue);
 
 }  // namespace trimtab::cuda
 

@@ -16,6 +16,8 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/choose.h"
 #include "kernels/cuda/device_memory.h"
+#include "kernels/cuda/graphs.h"
+#include "kernels/cuda/kernel_list.h"
 #include "kernels/cuda/layout.h"
 #include "kernels/cuda/mix.h"
 #include "kernels/cuda/product.h"
@@ -117,7 +119,7 @@ class CudaBackend final : public Backend, public TokenChooser {
   void MixMatrixNow(std::span<const PackedMatrix> sets, std::span<const float> coefficients, Precision precision,
                     std::byte* packed) override {
     Use();
-    cuda::MixMatrix(cuda::UsedSets::Of(sets, coefficients), sets[0], precision, packed, engine_);
+    cuda::MixMatrix(cuda::UsedSets::Of(sets, coefficients), sets[0], precision, packed, engine());
   }
 
   void MatMul(Rows x, std::span<const Product> products, Rows coefficients) override {
@@ -125,7 +127,7 @@ class CudaBackend final : public Backend, public TokenChooser {
     ForPrepared(x, products[0].w.w, [&](const cuda::PreparedRows& prepared, int64_t begin) {
       part.assign(products.begin(), products.end());
       for (Product& product : part) product.y = Slice(product.y, begin, prepared.count);
-      cuda::Multiply(prepared, part, Slice(coefficients, begin, prepared.count), engine_);
+      cuda::Multiply(prepared, part, Slice(coefficients, begin, prepared.count), engine());
     });
   }
 
@@ -133,31 +135,31 @@ class CudaBackend final : public Backend, public TokenChooser {
                        Rows coefficients) override {
     ForPrepared(x, w.w, [&](const cuda::PreparedRows& prepared, int64_t begin) {
       cuda::ActivatedMultiply(prepared, w, up, activation, Slice(y, begin, prepared.count),
-                              Slice(coefficients, begin, prepared.count), engine_);
+                              Slice(coefficients, begin, prepared.count), engine());
     });
   }
 
   void RmsNorm(Rows x, int64_t dim, const float* gain, float epsilon, Rows y) override {
     Use();
-    cuda::RmsNorm(x, dim, gain, epsilon, y, engine_);
+    cuda::RmsNorm(x, dim, gain, epsilon, y, engine());
   }
 
   void Embed(std::span<const float* const> sets, std::span<const float> coefficients, int64_t dim,
              std::span<const int32_t> ids, Rows out) override {
     const cuda::UsedSets used = cuda::UsedSets::Of(sets, coefficients);
     ForStaged(ids, [&](const int32_t* staged, int64_t begin, int64_t count) {
-      cuda::Embed(used, dim, staged, count, Slice(out, begin, count), engine_);
+      cuda::Embed(used, dim, staged, count, Slice(out, begin, count), engine());
     });
   }
 
   void Scatter(Rows rows, int64_t dim, std::span<float* const> destinations) override {
     ForStaged(destinations, [&](float* const* staged, int64_t begin, int64_t count) {
-      cuda::Scatter(Slice(rows, begin, count), dim, staged, engine_);
+      cuda::Scatter(Slice(rows, begin, count), dim, staged, engine());
     });
   }
 
   void Copy(const float* source, int64_t n, float* destination) override {
-    Use();
+    StartHeld();
     cuda::Check(cudaMemcpyAsync(destination, source, n * 4, cudaMemcpyDefault, engine_), "copying");
   }
 
@@ -170,10 +172,19 @@ class CudaBackend final : public Backend, public TokenChooser {
   }
 
   void Wait() override {
-    Use();
+    StartHeld();
     cuda::Check(cudaStreamSynchronize(engine_), "waiting for the engine's stream");
     staging_->Rewind();
   }
+
+  void BeginStep() override { in_step_ = true; }
+
+  void EndStep() override {
+    StartHeld();
+    in_step_ = false;
+  }
+
+  TokenChooser* token_chooser() override { return this; }
 
   void ChooseTokens(Rows logits, int64_t vocab_size, std::span<const TokenRule> rules,
                     std::span<const ForbiddenToken> forbidden, std::span<ChosenToken> chosen) override {
@@ -181,15 +192,15 @@ class CudaBackend final : public Backend, public TokenChooser {
     auto* const choices = reinterpret_cast<cuda::Choice*>(choices_.data());
     if (std::any_of(rules.begin(), rules.end(), [](const TokenRule& rule) { return rule.log_prob; })) {
       ForStaged(rules, [&](const TokenRule* staged, int64_t begin, int64_t count) {
-        cuda::SumExps(logits, vocab, staged, count, choices + begin, engine_);
+        cuda::SumExps(logits, vocab, staged, count, choices + begin, engine());
       });
     }
     places_.clear();
     for (const ForbiddenToken& token : forbidden) places_.push_back(logits.row(token.row) + token.id);
     ForStaged(std::span<float* const>(places_),
-              [&](float* const* staged, int64_t, int64_t count) { cuda::Forbid(staged, count, engine_); });
+              [&](float* const* staged, int64_t, int64_t count) { cuda::Forbid(staged, count, engine()); });
     ForStaged(rules, [&](const TokenRule* staged, int64_t begin, int64_t count) {
-      cuda::Choose(logits, vocab, staged, count, choices + begin, engine_);
+      cuda::Choose(logits, vocab, staged, count, choices + begin, engine());
     });
     const auto count = static_cast<int64_t>(rules.size());
     const auto* const made = reinterpret_cast<const cuda::Choice*>(OnHost(choices_.data(), count * kChoiceElements));
@@ -226,6 +237,15 @@ class CudaBackend final : public Backend, public TokenChooser {
   // Every thread chooses its device anew; this is cheap.
   void Use() const { cuda::Check(cudaSetDevice(device_), "choosing the device"); }
 
+  cuda::Queue engine() { return {engine_, in_step_ ? &held_ : nullptr}; }
+
+  // What was held back since the step began, and its tables.
+  void StartHeld() {
+    Use();
+    staging_->Send();
+    graphs_.Start(held_, engine_);
+  }
+
   template <typename Work>
   void OnSide(Work work) const {
     const std::lock_guard<std::mutex> lock(side_mutex_);
@@ -241,7 +261,7 @@ class CudaBackend final : public Backend, public TokenChooser {
     const int64_t most = cuda::MostPrepared(kPreparedBytes, w.in, w.precision);
     for (int64_t begin = 0; begin < x.count; begin += most) {
       const Rows rows = Slice(x, begin, std::min(most, x.count - begin));
-      use(cuda::Prepare(rows, w.in, w.precision, prepared_.raw(), engine_), begin);
+      use(cuda::Prepare(rows, w.in, w.precision, prepared_.raw(), engine()), begin);
     }
   }
 
@@ -251,14 +271,17 @@ class CudaBackend final : public Backend, public TokenChooser {
     Use();
     for (size_t begin = 0; begin < items.size(); begin += kStagedItems) {
       const std::span<const T> part = items.subspan(begin, std::min<size_t>(kStagedItems, items.size() - begin));
-      use(staging_->Push(part), static_cast<int64_t>(begin), static_cast<int64_t>(part.size()));
+      if (!staging_->Fits(static_cast<int64_t>(part.size_bytes()))) Wait();
+      const T* const staged = staging_->Push(part);
+      if (!in_step_) staging_->Send();
+      use(staged, static_cast<int64_t>(begin), static_cast<int64_t>(part.size()));
     }
   }
 
   void AttendTiles(const cuda::AttentionShape& shape) {
     ForStaged(std::span<const cuda::AttentionTile>(tiles_),
               [&](const cuda::AttentionTile* staged, int64_t, int64_t count) {
-                cuda::Attend(shape, staged, count, engine_);
+                cuda::Attend(shape, staged, count, engine());
               });
   }
 
@@ -276,6 +299,9 @@ class CudaBackend final : public Backend, public TokenChooser {
   std::shared_ptr<cuda::DeviceMemory> memory_;
   std::unique_ptr<cuda::Staging> staging_;  // Of the engine's stream.
   Buffer prepared_;                         // Likewise.
+  bool in_step_ = false;                    // If so, kernels wait in
+  cuda::KernelList held_;                   // this list; and
+  cuda::Graphs graphs_;                     // start as one of these.
   mutable std::mutex side_mutex_;           // Guards the side stream and
   mutable Buffer unpacked_;                 // what is on its way to be packed.
   Buffer choices_;                          // Of ChooseTokens.

@@ -3,13 +3,11 @@
 #ifndef TRIMTAB_KERNELS_CUDA_LAUNCH_H_
 #define TRIMTAB_KERNELS_CUDA_LAUNCH_H_
 
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/cuda/check.h"
+#include "kernels/cuda/queue.h"
 
 namespace trimtab::cuda {
 
@@ -20,17 +18,17 @@ struct Launch {
   dim3 grid;
   unsigned threads = 0;  // Per block: a multiple of 32, at most 1024.
   size_t shared_bytes = 0;
-  cudaStream_t stream = nullptr;
+  Queue queue;
 
-  // Starts kernel(arguments...) on the stream. Arguments are copied and take at most 4 KiB.
+  // Puts kernel(arguments...) in the queue. Arguments are copied and take at most 4 KiB.
   template <typename... Parameters, typename... Arguments>
   void operator()(void (*kernel)(Parameters...), const Arguments&... arguments) const {
-    cudaLaunchConfig_t config = {};
-    config.gridDim = grid;
-    config.blockDim = dim3(threads);
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = stream;
-    Check(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), "starting a kernel");
+    static_assert(sizeof...(Parameters) <= kMostArguments);
+    const KernelCall call{reinterpret_cast<const void*>(kernel), StartKernel<Parameters...>, grid, threads, shared_bytes};
+    [&](const Parameters&... values) {
+      const KernelArgument list[] = {{&values, sizeof(values)}...};
+      queue.Put(call, list);
+    }(static_cast<Parameters>(arguments)...);
   }
 };
 

@@ -74,9 +74,9 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <int kPerWord>
-void LaunchMixVectors(const UsedSets& sets, int64_t vectors, void* out, cudaStream_t stream) {
+void LaunchMixVectors(const UsedSets& sets, int64_t vectors, void* out, Queue queue) {
   if (vectors == 0) return;
-  const Launch launch{dim3(StridingBlocks(vectors, kThreads)), kThreads, 0, stream};
+  const Launch launch{dim3(StridingBlocks(vectors, kThreads)), kThreads, 0, queue};
   auto* const to = static_cast<uint4*>(out);
   switch (sets.count) {
     case 1:
@@ -186,20 +186,20 @@ UsedSets UsedSets::Of(std::span<const PackedMatrix> sets, std::span<const float>
   return Used(coefficients, [&](size_t j) { return sets[j].data; });
 }
 
-void Mix(const UsedSets& sets, int64_t n, float* out, cudaStream_t stream) {
+void Mix(const UsedSets& sets, int64_t n, float* out, Queue queue) {
   const int64_t vectors = OnVectors(sets, out) ? n / 4 : 0, left = n - 4 * vectors;
-  LaunchMixVectors<1>(sets, vectors, out, stream);
+  LaunchMixVectors<1>(sets, vectors, out, queue);
   if (left == 0) return;
-  Launch{dim3(StridingBlocks(left, kThreads)), kThreads, 0, stream}(MixElements, sets, 4 * vectors, n, out);
+  Launch{dim3(StridingBlocks(left, kThreads)), kThreads, 0, queue}(MixElements, sets, 4 * vectors, n, out);
 }
 
 void MixMatrix(const UsedSets& sets, const PackedMatrix& shape, Precision precision, std::byte* packed,
-               cudaStream_t stream) {
+               Queue queue) {
   const PackedShape from = ShapeOf(shape.out, shape.in, shape.precision);
-  if (precision == Precision::kFloat32) return LaunchMixVectors<1>(sets, from.bytes() / 16, packed, stream);
-  if (precision == Precision::kBfloat16) return LaunchMixVectors<2>(sets, from.bytes() / 16, packed, stream);
+  if (precision == Precision::kFloat32) return LaunchMixVectors<1>(sets, from.bytes() / 16, packed, queue);
+  if (precision == Precision::kBfloat16) return LaunchMixVectors<2>(sets, from.bytes() / 16, packed, queue);
   const Int8Matrix to = Int8Of(ShapeOf(shape.out, shape.in, Precision::kInt8), packed);
-  const Launch launch{dim3(static_cast<unsigned>(from.rows)), kThreads, kReduceBytes, stream};
+  const Launch launch{dim3(static_cast<unsigned>(from.rows)), kThreads, kReduceBytes, queue};
   if (shape.precision == Precision::kFloat32) {
     launch(MixToInt8<float>, sets, from.row_bytes / 4, shape.in, to);
   } else {
@@ -207,17 +207,17 @@ void MixMatrix(const UsedSets& sets, const PackedMatrix& shape, Precision precis
   }
 }
 
-void Embed(const UsedSets& sets, int64_t dim, const int32_t* ids, int64_t count, Rows out, cudaStream_t stream) {
+void Embed(const UsedSets& sets, int64_t dim, const int32_t* ids, int64_t count, Rows out, Queue queue) {
   if (count == 0) return;
-  Launch{dim3(static_cast<unsigned>(count)), kThreads, 0, stream}(EmbedRows, sets, dim, ids, out.data, out.stride);
+  Launch{dim3(static_cast<unsigned>(count)), kThreads, 0, queue}(EmbedRows, sets, dim, ids, out.data, out.stride);
 }
 
 void PackRows(const float* w, int64_t first, int64_t rows, int64_t out, int64_t in, Precision precision,
-              std::byte* packed, cudaStream_t stream) {
+              std::byte* packed, Queue queue) {
   const PackedShape shape = ShapeOf(out, in, precision);
   const int64_t written = first + rows == out ? shape.rows - first : rows;
   std::byte* const place = packed + shape.scale_bytes + first * shape.row_bytes;
-  const Launch launch{dim3(static_cast<unsigned>(written)), kThreads, kReduceBytes, stream};
+  const Launch launch{dim3(static_cast<unsigned>(written)), kThreads, kReduceBytes, queue};
   if (precision == Precision::kFloat32) {
     launch(PackElements<float>, w, rows, in, reinterpret_cast<float*>(place), shape.row_bytes / 4);
   } else if (precision == Precision::kBfloat16) {

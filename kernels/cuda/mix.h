@@ -1,14 +1,13 @@
-// Weighted sums of sets, and the packing of matrices, on a stream.
+// Weighted sums of sets, and the packing of matrices, through a queue.
 #ifndef TRIMTAB_KERNELS_CUDA_MIX_H_
 #define TRIMTAB_KERNELS_CUDA_MIX_H_
-
-#include <cuda_runtime.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/queue.h"
 
 namespace trimtab::cuda {
 
@@ -23,16 +22,16 @@ struct UsedSets {
 };
 
 // As Backend::Mix, ::MixMatrix and ::Embed say; everything but the spans is in device memory.
-void Mix(const UsedSets& sets, int64_t n, float* out, cudaStream_t stream);
+void Mix(const UsedSets& sets, int64_t n, float* out, Queue queue);
 void MixMatrix(const UsedSets& sets, const PackedMatrix& shape, Precision precision, std::byte* packed,
-               cudaStream_t stream);
+               Queue queue);
 // `ids` in device memory.
-void Embed(const UsedSets& sets, int64_t dim, const int32_t* ids, int64_t count, Rows out, cudaStream_t stream);
+void Embed(const UsedSets& sets, int64_t dim, const int32_t* ids, int64_t count, Rows out, Queue queue);
 
 // Rows [first, first + rows) of row-major `w` (rows, in) to their places in the packed form of an (out, in) matrix; the
 // rows that pad `out` too where they follow.
 void PackRows(const float* w, int64_t first, int64_t rows, int64_t out, int64_t in, Precision precision,
-              std::byte* packed, cudaStream_t stream);
+              std::byte* packed, Queue queue);
 
 }  // namespace trimtab::cuda
 

@@ -62,7 +62,7 @@ int64_t MostPrepared(int64_t bytes, int64_t in, Precision precision) {
   return rows >= kMostTileRows ? rows / kMostTileRows * kMostTileRows : TileRows(rows / 2 + 1);
 }
 
-PreparedRows Prepare(Rows x, int64_t in, Precision precision, std::byte* scratch, cudaStream_t stream) {
+PreparedRows Prepare(Rows x, int64_t in, Precision precision, std::byte* scratch, Queue queue) {
   PreparedRows to;
   to.count = x.count;
   to.row_bytes = RowBytes(in, precision);
@@ -70,7 +70,7 @@ PreparedRows Prepare(Rows x, int64_t in, Precision precision, std::byte* scratch
   to.plane_bytes = RoundUp(x.count, to.tile_rows) * to.row_bytes;
   to.data = scratch;
   to.scales = reinterpret_cast<float*>(scratch + Planes(precision) * to.plane_bytes);
-  const Launch launch{dim3(static_cast<unsigned>(x.count)), kThreads, kThreads / kWarpSize * sizeof(float), stream};
+  const Launch launch{dim3(static_cast<unsigned>(x.count)), kThreads, kThreads / kWarpSize * sizeof(float), queue};
   switch (precision) {
     case Precision::kFloat32:
       launch(SplitFloat32, x, in, to);

@@ -230,10 +230,10 @@ Sets SetsOf(const Operand& w) {
 }
 
 template <typename Format, int kRowTiles, bool kActivated>
-void LaunchTiles(const Products& args, int tiles, cudaStream_t stream) {
+void LaunchTiles(const Products& args, int tiles, Queue queue) {
   constexpr size_t kSharedBytes = size_t{kWarps} * 8 * kRowTiles * kPitch * sizeof(float);
   const auto row_tiles = static_cast<unsigned>(CeilDiv(args.x.count, 8 * kRowTiles));
-  const Launch launch{dim3(static_cast<unsigned>(tiles), row_tiles), kThreads, kSharedBytes, stream};
+  const Launch launch{dim3(static_cast<unsigned>(tiles), row_tiles), kThreads, kSharedBytes, queue};
   if constexpr (kActivated) {
     launch(MultiplyAndActivate<Format, kRowTiles>, args);
   } else {
@@ -243,28 +243,28 @@ void LaunchTiles(const Products& args, int tiles, cudaStream_t stream) {
 
 // As many rows to a tile as were prepared together. The sums do not depend on it.
 template <typename Format, bool kActivated>
-void LaunchFormat(const Products& args, int tiles, cudaStream_t stream) {
+void LaunchFormat(const Products& args, int tiles, Queue queue) {
   switch (args.x.tile_rows) {
     case 8:
-      return LaunchTiles<Format, 1, kActivated>(args, tiles, stream);
+      return LaunchTiles<Format, 1, kActivated>(args, tiles, queue);
     case 16:
-      return LaunchTiles<Format, 2, kActivated>(args, tiles, stream);
+      return LaunchTiles<Format, 2, kActivated>(args, tiles, queue);
     case 32:
-      return LaunchTiles<Format, 4, kActivated>(args, tiles, stream);
+      return LaunchTiles<Format, 4, kActivated>(args, tiles, queue);
     default:
-      return LaunchTiles<Format, 8, kActivated>(args, tiles, stream);
+      return LaunchTiles<Format, 8, kActivated>(args, tiles, queue);
   }
 }
 
 template <bool kActivated>
-void LaunchProducts(const Products& args, Precision precision, int tiles, cudaStream_t stream) {
+void LaunchProducts(const Products& args, Precision precision, int tiles, Queue queue) {
   switch (precision) {
     case Precision::kFloat32:
-      return LaunchFormat<Float32Format, kActivated>(args, tiles, stream);
+      return LaunchFormat<Float32Format, kActivated>(args, tiles, queue);
     case Precision::kBfloat16:
-      return LaunchFormat<Bfloat16Format, kActivated>(args, tiles, stream);
+      return LaunchFormat<Bfloat16Format, kActivated>(args, tiles, queue);
     case Precision::kInt8:
-      return LaunchFormat<Int8Format, kActivated>(args, tiles, stream);
+      return LaunchFormat<Int8Format, kActivated>(args, tiles, queue);
   }
 }
 
@@ -278,7 +278,7 @@ Products ArgumentsOf(const PreparedRows& x, Rows coefficients) {
 
 }  // namespace
 
-void Multiply(const PreparedRows& x, std::span<const Product> products, Rows coefficients, cudaStream_t stream) {
+void Multiply(const PreparedRows& x, std::span<const Product> products, Rows coefficients, Queue queue) {
   while (!products.empty()) {
     const auto part = products.first(std::min<size_t>(products.size(), kMaxProducts));
     products = products.subspan(part.size());
@@ -289,19 +289,19 @@ void Multiply(const PreparedRows& x, std::span<const Product> products, Rows coe
       args.y[p] = {part[p].y.data, part[p].y.stride, part[p].mode == Accumulate::kAdd ? 1 : 0};
       tiles += args.sets[p].tiles;
     }
-    LaunchProducts<false>(args, part[0].w.w.precision, tiles, stream);
+    LaunchProducts<false>(args, part[0].w.w.precision, tiles, queue);
   }
 }
 
 void ActivatedMultiply(const PreparedRows& x, const Operand& w, const Operand& up, Activation activation, Rows y,
-                       Rows coefficients, cudaStream_t stream) {
+                       Rows coefficients, Queue queue) {
   Products args = ArgumentsOf(x, coefficients);
   args.sets[0] = SetsOf(w);
   args.y[0] = {y.data, y.stride, 0};
   args.activation = activation;
   args.gated = !up.empty();
   if (args.gated) args.sets[1] = SetsOf(up);
-  LaunchProducts<true>(args, w.w.precision, args.sets[0].tiles, stream);
+  LaunchProducts<true>(args, w.w.precision, args.sets[0].tiles, queue);
 }
 
 }  // namespace trimtab::cuda

@@ -1,14 +1,13 @@
-// Products of activations and packed matrices, on a stream.
+// Products of activations and packed matrices, through a queue.
 #ifndef TRIMTAB_KERNELS_CUDA_PRODUCT_H_
 #define TRIMTAB_KERNELS_CUDA_PRODUCT_H_
-
-#include <cuda_runtime.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/queue.h"
 
 namespace trimtab::cuda {
 
@@ -27,12 +26,12 @@ struct PreparedRows {
 
 // Rows that Prepare has room for in `bytes` of scratch: 8, 16, 32 or a multiple of 64. REQUIRES: room for 8.
 int64_t MostPrepared(int64_t bytes, int64_t in, Precision precision);
-PreparedRows Prepare(Rows x, int64_t in, Precision precision, std::byte* scratch, cudaStream_t stream);
+PreparedRows Prepare(Rows x, int64_t in, Precision precision, std::byte* scratch, Queue queue);
 
 // As Backend::MatMul and ::ActivatedMatMul say, for the prepared x.
-void Multiply(const PreparedRows& x, std::span<const Product> products, Rows coefficients, cudaStream_t stream);
+void Multiply(const PreparedRows& x, std::span<const Product> products, Rows coefficients, Queue queue);
 void ActivatedMultiply(const PreparedRows& x, const Operand& w, const Operand& up, Activation activation, Rows y,
-                       Rows coefficients, cudaStream_t stream);
+                       Rows coefficients, Queue queue);
 
 }  // namespace trimtab::cuda
 

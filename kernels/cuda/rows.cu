@@ -25,15 +25,15 @@ __global__ void __launch_bounds__(kThreads) ScatterRows(Rows rows, int64_t dim, 
 
 }  // namespace
 
-void RmsNorm(Rows x, int64_t dim, const float* gain, float epsilon, Rows y, cudaStream_t stream) {
+void RmsNorm(Rows x, int64_t dim, const float* gain, float epsilon, Rows y, Queue queue) {
   if (x.count == 0) return;
-  const Launch launch{dim3(static_cast<unsigned>(x.count)), kThreads, kThreads / kWarpSize * sizeof(float), stream};
+  const Launch launch{dim3(static_cast<unsigned>(x.count)), kThreads, kThreads / kWarpSize * sizeof(float), queue};
   launch(NormRows, x, dim, gain, epsilon, y);
 }
 
-void Scatter(Rows rows, int64_t dim, float* const* destinations, cudaStream_t stream) {
+void Scatter(Rows rows, int64_t dim, float* const* destinations, Queue queue) {
   if (rows.count == 0) return;
-  Launch{dim3(static_cast<unsigned>(rows.count)), kThreads, 0, stream}(ScatterRows, rows, dim, destinations);
+  Launch{dim3(static_cast<unsigned>(rows.count)), kThreads, 0, queue}(ScatterRows, rows, dim, destinations);
 }
 
 }  // namespace trimtab::cuda

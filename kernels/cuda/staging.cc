@@ -24,15 +24,21 @@ Staging::~Staging() { Check(cudaFreeHost(host_), "freeing page-locked memory"); 
 
 const std::byte* Staging::PushBytes(const void* data, int64_t bytes) {
   constexpr int64_t kAlignment = 64;
-  if (used_ + bytes > kBytes) {
+  if (!Fits(bytes)) {
     Check(cudaStreamSynchronize(stream_), "waiting for the stream");
-    used_ = 0;
+    Rewind();
   }
   std::memcpy(host_ + used_, data, bytes);
   std::byte* const to = device_.raw() + used_;
-  Check(cudaMemcpyAsync(to, host_ + used_, bytes, cudaMemcpyHostToDevice, stream_), "copying to the device");
   used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
   return to;
+}
+
+void Staging::Send() {
+  if (sent_ == used_) return;
+  Check(cudaMemcpyAsync(device_.raw() + sent_, host_ + sent_, used_ - sent_, cudaMemcpyHostToDevice, stream_),
+        "copying to the device");
+  sent_ = used_;
 }
 
 }  // namespace trimtab::cuda

@@ -30,18 +30,21 @@ void RunGrid(const dim3& grid, const dim3& block, int shared_bytes, const std::f
 
 }  // namespace
 
-cudaError_t Enqueue(const cudaLaunchConfig_t& config, std::function<void()> kernel) {
+std::function<void()> GridOf(const cudaLaunchConfig_t& config, std::function<void()> kernel) {
   const dim3 &grid = config.gridDim, &block = config.blockDim;
   const bool fits = Fits(grid.x, 0x7fffffff) && Fits(grid.y, 65535) && Fits(grid.z, 65535) && Fits(block.x, 1024) &&
                     Fits(block.y, 1024) && Fits(block.z, 64) && block.x * block.y * block.z <= kMaxThreads &&
                     config.dynamicSmemBytes <= kMaxSharedBytes;
-  if (!fits) return cudaErrorInvalidConfiguration;
+  if (!fits) return nullptr;
   const int shared_bytes = static_cast<int>(config.dynamicSmemBytes);
+  return [grid, block, shared_bytes, kernel = std::move(kernel)] { RunGrid(grid, block, shared_bytes, kernel); };
+}
+
+cudaError_t Enqueue(const cudaLaunchConfig_t& config, std::function<void()> kernel) {
+  std::function<void()> run = GridOf(config, std::move(kernel));
+  if (run == nullptr) return cudaErrorInvalidConfiguration;
   const Lock lock(DeviceLock());
-  config.stream->work.push_back(
-      {[grid, block, shared_bytes, kernel = std::move(kernel)] { RunGrid(grid, block, shared_bytes, kernel); },
-       {},
-       {}});
+  config.stream->work.push_back({std::move(run), {}, {}});
   return cudaSuccess;
 }
 

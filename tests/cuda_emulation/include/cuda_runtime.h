@@ -9,11 +9,17 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <source_location>
+#include <span>
 #include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "tests/cuda_emulation/block.h"
 #include "tests/cuda_emulation/device_memory.h"
+#include "tests/cuda_emulation/graph.h"
 #include "tests/cuda_emulation/stream.h"
 
 // --- the language ---
@@ -103,6 +109,9 @@ inline constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 
 using cudaStream_t = cuda_emulation::Stream*;
 using cudaEvent_t = cuda_emulation::Event*;
+using cudaGraph_t = cuda_emulation::Graph*;
+using cudaGraphExec_t = cuda_emulation::GraphExec*;
+using cudaGraphNode_t = const cuda_emulation::GraphNode*;
 
 const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();
@@ -135,10 +144,44 @@ struct cudaLaunchConfig_t {
   unsigned numAttrs = 0;
 };
 
+struct cudaKernelNodeParams {
+  void* func = nullptr;
+  dim3 gridDim, blockDim;       // NOLINT: as CUDA's.
+  unsigned sharedMemBytes = 0;  // NOLINT
+  void** kernelParams = nullptr;
+  void** extra = nullptr;
+};
+
+cudaError_t cudaGraphCreate(cudaGraph_t* graph, unsigned flags);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* after, size_t count,
+                                   const cudaKernelNodeParams* params);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t graph, cudaGraphNode_t node,
+                                             const cudaKernelNodeParams* params);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph);
+
 namespace cuda_emulation {
 
-// Checks the sizes against the machine's limits, and puts the kernel in the stream.
+// All blocks of a grid, in any order; null if its sizes are beyond the machine's limits.
+std::function<void()> GridOf(const cudaLaunchConfig_t& config, std::function<void()> kernel);
+// Puts them in the stream.
 cudaError_t Enqueue(const cudaLaunchConfig_t& config, std::function<void()> kernel);
+
+// The kernel on arguments whose types only it knows.
+template <typename... Parameters>
+KernelType TypeOf(void (*kernel)(Parameters...)) {
+  static_assert((std::is_trivially_copyable_v<Parameters> && ...), "a kernel's parameters are copied byte by byte");
+  const auto call = [kernel]<size_t... i>(std::span<const std::vector<std::byte>> arguments, std::index_sequence<i...>) {
+    std::tuple<std::remove_cv_t<Parameters>...> values;
+    (std::memcpy(&std::get<i>(values), arguments[i].data(), arguments[i].size()), ...);
+    std::apply(kernel, values);
+  };
+  return {{sizeof(Parameters)...}, [call](std::span<const std::vector<std::byte>> arguments) {
+            call(arguments, std::index_sequence_for<Parameters...>());
+          }};
+}
 
 }  // namespace cuda_emulation
 
@@ -147,6 +190,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   const std::tuple<Parameters...> arguments(static_cast<Parameters>(given)...);
   static_assert((0 + ... + sizeof(Parameters)) <= 4096, "a kernel's parameters take 4 KiB at most");
   std::apply([](const auto&... each) { (cuda_emulation::CheckArguments(&each, sizeof(each)), ...); }, arguments);
+  cuda_emulation::RegisterKernel(reinterpret_cast<const void*>(kernel), cuda_emulation::TypeOf(kernel));
   return cuda_emulation::Enqueue(*config, [kernel, arguments] { std::apply(kernel, arguments); });
 }
 

@@ -17,6 +17,7 @@ TEST(StagingTest, ManyTablesInARowDoNotOverwriteEachOther) {
   for (int i = 0; i < 20; ++i) {  // Four times what fits.
     const std::vector<int32_t> table(kItems, i);
     const int32_t* const staged = staging->Push(std::span<const int32_t>(table));
+    staging->Send();
     copies.push_back(memory->Allocate(kItems).value());
     cudaMemcpyAsync(copies.back().data(), staged, kItems * 4, cudaMemcpyDeviceToDevice, stream);
   }
