@@ -124,8 +124,7 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void SumExps(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices,
-             Queue queue) {
+void SumExps(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices, Queue queue) {
   constexpr size_t kShared = kWarps * (sizeof(uint64_t) + sizeof(double));
   const Launch launch{dim3(static_cast<unsigned>(count)), kThreads, kShared, queue};
   launch(SumExpsOfRows, logits, int64_t{vocab_size}, rules, choices);
@@ -136,8 +135,7 @@ void Forbid(float* const* places, int64_t count, Queue queue) {
   launch(ForbidPlaces, places, count);
 }
 
-void Choose(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices,
-            Queue queue) {
+void Choose(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices, Queue queue) {
   const Launch launch{dim3(static_cast<unsigned>(count)), kThreads, kWarps * sizeof(uint64_t), queue};
   launch(ChooseInRows, logits, int64_t{vocab_size}, rules, choices);
 }

@@ -18,13 +18,11 @@ struct Choice {
 };
 
 // exp_sum and top of the rows whose rules ask for log-probabilities.
-void SumExps(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices,
-             Queue queue);
+void SumExps(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices, Queue queue);
 // *places[i] = -infinity.
 void Forbid(float* const* places, int64_t count, Queue queue);
 // score and id. As kernels/choice.h says.
-void Choose(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices,
-            Queue queue);
+void Choose(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices, Queue queue);
 
 }  // namespace trimtab::cuda
 

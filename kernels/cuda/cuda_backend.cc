@@ -164,7 +164,7 @@ class CudaBackend final : public Backend, public TokenChooser {
   }
 
   float* OnHost(float* data, int64_t n) override {
-    Use();
+    StartHeld();
     if (n > host_elements_) GrowHost(n);
     cuda::Check(cudaMemcpyAsync(host_, data, n * 4, cudaMemcpyDeviceToHost, engine_), "copying to the host");
     Wait();

@@ -39,8 +39,8 @@ Graphs::Graph* Graphs::Find(const KernelList& list) {
 Graphs::Graph& Graphs::Remember(cudaStream_t stream) {
   if (graphs_.size() < kMost) return graphs_.emplace_back();
   Check(cudaStreamSynchronize(stream), "waiting for the last graph");  // It may be the one that goes.
-  Graph& oldest = *std::min_element(graphs_.begin(), graphs_.end(),
-                                    [](const Graph& a, const Graph& b) { return a.used < b.used; });
+  Graph& oldest =
+      *std::min_element(graphs_.begin(), graphs_.end(), [](const Graph& a, const Graph& b) { return a.used < b.used; });
   Destroy(oldest);
   return oldest;
 }

@@ -24,7 +24,8 @@ struct Launch {
   template <typename... Parameters, typename... Arguments>
   void operator()(void (*kernel)(Parameters...), const Arguments&... arguments) const {
     static_assert(sizeof...(Parameters) <= kMostArguments);
-    const KernelCall call{reinterpret_cast<const void*>(kernel), StartKernel<Parameters...>, grid, threads, shared_bytes};
+    const KernelCall call{reinterpret_cast<const void*>(kernel), StartKernel<Parameters...>, grid, threads,
+                          shared_bytes};
     [&](const Parameters&... values) {
       const KernelArgument list[] = {{&values, sizeof(values)}...};
       queue.Put(call, list);

@@ -193,8 +193,7 @@ void Mix(const UsedSets& sets, int64_t n, float* out, Queue queue) {
   Launch{dim3(StridingBlocks(left, kThreads)), kThreads, 0, queue}(MixElements, sets, 4 * vectors, n, out);
 }
 
-void MixMatrix(const UsedSets& sets, const PackedMatrix& shape, Precision precision, std::byte* packed,
-               Queue queue) {
+void MixMatrix(const UsedSets& sets, const PackedMatrix& shape, Precision precision, std::byte* packed, Queue queue) {
   const PackedShape from = ShapeOf(shape.out, shape.in, shape.precision);
   if (precision == Precision::kFloat32) return LaunchMixVectors<1>(sets, from.bytes() / 16, packed, queue);
   if (precision == Precision::kBfloat16) return LaunchMixVectors<2>(sets, from.bytes() / 16, packed, queue);

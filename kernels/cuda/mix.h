@@ -23,8 +23,7 @@ struct UsedSets {
 
 // As Backend::Mix, ::MixMatrix and ::Embed say; everything but the spans is in device memory.
 void Mix(const UsedSets& sets, int64_t n, float* out, Queue queue);
-void MixMatrix(const UsedSets& sets, const PackedMatrix& shape, Precision precision, std::byte* packed,
-               Queue queue);
+void MixMatrix(const UsedSets& sets, const PackedMatrix& shape, Precision precision, std::byte* packed, Queue queue);
 // `ids` in device memory.
 void Embed(const UsedSets& sets, int64_t dim, const int32_t* ids, int64_t count, Rows out, Queue queue);
 

@@ -36,7 +36,8 @@ cudaError_t StartKernel(const cudaLaunchConfig_t& config, const void* kernel, vo
   const auto typed = reinterpret_cast<void (*)(Parameters...)>(const_cast<void*>(kernel));
   return [&]<size_t... i>(std::index_sequence<i...>) {
     return cudaLaunchKernelEx(&config, typed, *static_cast<const Parameters*>(arguments[i])...);
-  }(std::index_sequence_for<Parameters...>());
+  }
+  (std::index_sequence_for<Parameters...>());
 }
 
 class KernelList;

@@ -42,7 +42,7 @@ struct GraphExec {
   std::vector<const GraphNode*> nodes;  // Of the graph it was made from: their names here.
   std::vector<std::vector<size_t>> after;
   std::vector<GridCall> calls;
-  void* memory = nullptr;  // Of the device.
+  void* memory = nullptr;                                   // Of the device.
   std::shared_ptr<int> waiting = std::make_shared<int>(0);  // Launches that are not done.
 };
 

@@ -173,7 +173,8 @@ cudaError_t Enqueue(const cudaLaunchConfig_t& config, std::function<void()> kern
 template <typename... Parameters>
 KernelType TypeOf(void (*kernel)(Parameters...)) {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...), "a kernel's parameters are copied byte by byte");
-  const auto call = [kernel]<size_t... i>(std::span<const std::vector<std::byte>> arguments, std::index_sequence<i...>) {
+  const auto call = [kernel]<size_t... i>(std::span<const std::vector<std::byte>> arguments,
+                                          std::index_sequence<i...>) {
     std::tuple<std::remove_cv_t<Parameters>...> values;
     (std::memcpy(&std::get<i>(values), arguments[i].data(), arguments[i].size()), ...);
     std::apply(kernel, values);

@@ -65,12 +65,12 @@ class CudaGraphsTest : public testing::Test {
   }
 
   std::unique_ptr<Backend> backend_ = NewCudaBackend(0).value();
-  DeviceRows embedding_{*backend_, RandomFloats(kVocab * kDim, 1), kDim};
+  DeviceRows embedding_{*backend_, RandomFloats(kVocab* kDim, 1), kDim};
   DeviceRows gain_{*backend_, RandomFloats(kDim, 2), kDim};
-  DeviceRows x_{*backend_, std::vector<float>(kMostRows * kDim), kDim};
-  DeviceRows y_{*backend_, std::vector<float>(kMostRows * kDim), kDim};
-  DeviceMatrix matrices_[2] = {{*backend_, RandomFloats(kDim * kDim, 3), kDim, kDim, Precision::kFloat32},
-                               {*backend_, RandomFloats(kDim * kDim, 4), kDim, kDim, Precision::kFloat32}};
+  DeviceRows x_{*backend_, std::vector<float>(kMostRows* kDim), kDim};
+  DeviceRows y_{*backend_, std::vector<float>(kMostRows* kDim), kDim};
+  DeviceMatrix matrices_[2] = {{*backend_, RandomFloats(kDim* kDim, 3), kDim, kDim, Precision::kFloat32},
+                               {*backend_, RandomFloats(kDim* kDim, 4), kDim, kDim, Precision::kFloat32}};
   GraphCounts before_ = CountGraphs();
 };
 
@@ -162,35 +162,40 @@ TEST_F(CudaGraphsTest, WithoutMemoryForAGraphKernelsStartOneByOne) {
 }
 
 TEST_F(CudaGraphsTest, AStepWithMoreTablesThanFitIsWhole) {
-  constexpr int64_t kItems = 4096;
-  const int64_t times = 3 * cuda::Staging::kBytes / (kItems * int64_t{sizeof(float*)}) / 2;
-  DeviceRows from(*backend_, RandomFloats(kItems, 7), 1), to(*backend_, std::vector<float>(kItems * times), 1);
-  for (int round = 0; round < 3; ++round) {
+  const auto vocab = static_cast<int32_t>(3 * cuda::Staging::kBytes / sizeof(float*) / 2);
+  for (const int32_t left : {1, vocab / 2, vocab - 1}) {  // All others are forbidden.
+    DeviceRows logits(*backend_, std::vector<float>(vocab, 1.0f), vocab);
+    std::vector<ForbiddenToken> forbidden;
+    for (int32_t id = 0; id < vocab; ++id) {
+      if (id != left) forbidden.push_back({0, id});
+    }
+    const TokenRule rule;
+    ChosenToken chosen;
     backend_->BeginStep();
-    for (int64_t t = 0; t < times; ++t) {
-      std::vector<float*> places;
-      for (int64_t i = 0; i < kItems; ++i) places.push_back(to.data() + t * kItems + (i + round) % kItems);
-      backend_->Scatter(from.rows(), 1, places);
-    }
+    ChooseTokens(*backend_, logits.rows(), vocab, {&rule, 1}, forbidden, {&chosen, 1});
     backend_->EndStep();
-    const std::vector<float> source = from.values(), values = to.values();
-    for (int64_t i = 0; i < kItems * times; ++i) {
-      ASSERT_EQ(values[i / kItems * kItems + (i + round) % kItems], source[i % kItems]) << i;
-    }
+    EXPECT_EQ(chosen.id, left);
   }
 }
 
 TEST_F(CudaGraphsTest, OnlyTheLastGraphsAreKept) {
   const size_t in_use = cuda_emulation::DeviceMemoryInUse();
-  const auto ask = [&](int kernels) {
+  const auto ask = [&](int number) {  // Its binary digits, one kernel or another.
+    const Rows x{x_.data(), 1, kDim}, y{y_.data(), 1, kDim};
     backend_->BeginStep();
-    for (int i = 0; i < kernels; ++i) backend_->RmsNorm(x_.rows(), kDim, gain_.data(), 1e-6f, y_.rows());
+    for (int digit = 1; digit <= number; digit *= 2) {
+      if ((number & digit) != 0) {
+        backend_->RmsNorm(x, kDim, gain_.data(), 1e-6f, y);
+      } else {
+        backend_->Scatter(x, kDim, std::vector<float*>{y_.data()});
+      }
+    }
     backend_->EndStep();
   };
   const int most = static_cast<int>(cuda::Graphs::kMost);
-  for (int kernels = 1; kernels <= most + 8; ++kernels) {
-    ask(kernels);
-    ask(kernels);
+  for (int number = 1; number <= most + 8; ++number) {
+    ask(number);
+    ask(number);
   }
   EXPECT_EQ(Counts().instantiated, most + 8);
   const size_t of_graphs = cuda_emulation::DeviceMemoryInUse() - in_use;
