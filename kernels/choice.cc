@@ -46,6 +46,23 @@ std::vector<int32_t> Kept(const TokenRule& rule, std::span<const float> scores, 
   return ids;
 }
 
+// As many as there is room for.
+void Likeliest(std::span<const float> scores, std::span<ChosenToken> tokens) {
+  std::vector<uint64_t> keys;  // A heap with the worst on top.
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const uint64_t key = TokenKey(scores[i], static_cast<int32_t>(i));
+    if (keys.size() == tokens.size()) {
+      if (key < keys.front()) continue;
+      std::pop_heap(keys.begin(), keys.end(), std::greater<>());
+      keys.pop_back();
+    }
+    keys.push_back(key);
+    std::push_heap(keys.begin(), keys.end(), std::greater<>());
+  }
+  std::sort_heap(keys.begin(), keys.end(), std::greater<>());
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i].id = TokenOf(keys[i]);
+}
+
 }  // namespace
 
 int32_t ArgMax(std::span<const float> scores) {
@@ -76,13 +93,36 @@ int32_t DrawToken(const TokenRule& rule, std::span<const float> scores) {
 void ChooseTokensOnHost(Rows logits, int64_t vocab_size, std::span<const TokenRule> rules,
                         std::span<const ForbiddenToken> forbidden, std::span<ChosenToken> chosen) {
   auto next = forbidden.begin();
-  for (size_t i = 0; i < rules.size(); ++i) {
-    const TokenRule& rule = rules[i];
+  for (const TokenRule& rule : rules) {
     const std::span<float> scores(logits.row(rule.row), vocab_size);
     const double log_sum = rule.log_prob ? LogSumExp(scores) : 0.0;
     for (; next != forbidden.end() && next->row == rule.row; ++next) scores[next->id] = kNever;
-    const int32_t id = rule.temperature > 0.0f ? DrawToken(rule, scores) : ArgMax(scores);
-    chosen[i] = {id, rule.log_prob ? static_cast<float>(scores[id] - log_sum) : 0.0f};
+    const std::span<ChosenToken> of_row = chosen.first(rule.count);
+    if (rule.count > 1) {
+      Likeliest(scores, of_row);
+    } else {
+      of_row[0].id = rule.temperature > 0.0f ? DrawToken(rule, scores) : ArgMax(scores);
+    }
+    for (ChosenToken& token : of_row) {
+      token.log_prob = rule.log_prob ? static_cast<float>(scores[token.id] - log_sum) : 0.0f;
+    }
+    chosen = chosen.subspan(rule.count);
+  }
+}
+
+void MixRows(Backend& backend, Rows logits, int64_t vocab_size, std::span<const RowMix> mixes) {
+  if (mixes.empty()) return;
+  if (TokenChooser* const chooser = backend.token_chooser()) return chooser->MixRows(logits, vocab_size, mixes);
+  logits.data = backend.OnHost(logits.data, logits.count * logits.stride);
+  for (const RowMix& mix : mixes) {
+    float* const mixed = logits.row(mix.row);
+    for (int64_t i = 0; i < vocab_size; ++i) {
+      float sum = mix.coefficients[0] * mixed[i];
+      for (size_t j = 1; j < mix.coefficients.size(); ++j) {
+        sum += mix.coefficients[j] * mixed[static_cast<int64_t>(j) * logits.stride + i];
+      }
+      mixed[i] = sum;
+    }
   }
 }
 
@@ -90,8 +130,7 @@ void ChooseTokens(Backend& backend, Rows logits, int64_t vocab_size, std::span<c
                   std::span<const ForbiddenToken> forbidden, std::span<ChosenToken> chosen) {
   if (rules.empty()) return;
   if (TokenChooser* const chooser = backend.token_chooser()) {
-    chooser->ChooseTokens(logits, vocab_size, rules, forbidden, chosen);
-    return;
+    return chooser->ChooseTokens(logits, vocab_size, rules, forbidden, chosen);
   }
   logits.data = backend.OnHost(logits.data, logits.count * logits.stride);
   ChooseTokensOnHost(logits, vocab_size, rules, forbidden, chosen);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "model/logits.h"
@@ -23,11 +22,6 @@ struct Candidate {
   int32_t token;
 };
 
-bool Better(const Candidate& a, const Candidate& b) {
-  if (a.score != b.score) return a.score > b.score;
-  return a.parent != b.parent ? a.parent < b.parent : a.token < b.token;
-}
-
 class ScoredBeams final : public BeamSearch {
  public:
   ScoredBeams(const GenerationOptions& options, const T5Config& config)
@@ -36,10 +30,16 @@ class ScoredBeams final : public BeamSearch {
     rows_ = {{start_, 0}};
   }
 
-  void Advance(std::span<float* const> logits) override {
+  int32_t candidates() const override { return std::min(2 * options_.num_beams, vocab_size_); }
+
+  TokenRule RuleAfter(size_t hypothesis, int64_t row, std::vector<ForbiddenToken>* forbidden) const override {
+    AppendForbidden(options_, eos_id_, start_, running_[hypothesis].tokens, {}, row, forbidden);
+    return {.row = row, .count = candidates(), .log_prob = true};
+  }
+
+  void Advance(std::span<const ChosenToken> chosen) override {
     ++length_;
-    const std::vector<Candidate> candidates = BestCandidates(logits);
-    Continue(candidates);
+    Continue(BestCandidates(chosen));
     const bool full = length_ == options_.max_new_tokens;
     if (full || !CanImprove()) {
       rows_.clear();
@@ -62,29 +62,17 @@ class ScoredBeams final : public BeamSearch {
  private:
   float Penalty() const { return std::pow(static_cast<float>(length_), options_.length_penalty); }
 
-  // The 2 * beams best continuations of all running hypotheses, best first.
-  std::vector<Candidate> BestCandidates(std::span<float* const> logits) {
-    const size_t keep = 2 * static_cast<size_t>(options_.num_beams);
-    std::vector<Candidate> best;  // A heap with the worst on top.
-    for (size_t row = 0; row < running_.size(); ++row) {
-      const std::span<float> scores(logits[row], vocab_size_);
-      const float log_sum = static_cast<float>(LogSumExp(scores));
-      forbidden_.clear();
-      AppendForbidden(options_, eos_id_, start_, running_[row].tokens, {}, 0, &forbidden_);
-      for (const ForbiddenToken& token : forbidden_) scores[token.id] = -std::numeric_limits<float>::infinity();
-      for (int32_t token = 0; token < vocab_size_; ++token) {
-        const float log_prob = scores[token] - log_sum;
-        const Candidate candidate{running_[row].score + log_prob, log_prob, static_cast<int32_t>(row), token};
-        if (best.size() == keep && !Better(candidate, best.front())) continue;
-        if (best.size() == keep) {
-          std::pop_heap(best.begin(), best.end(), Better);
-          best.pop_back();
-        }
-        best.push_back(candidate);
-        std::push_heap(best.begin(), best.end(), Better);
-      }
+  // The 2 * beams best continuations of all running hypotheses, best first; of equals, the earlier hypothesis's and its
+  // likelier token come first. No other token of a row can be among them.
+  std::vector<Candidate> BestCandidates(std::span<const ChosenToken> chosen) const {
+    std::vector<Candidate> best;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      const auto parent = static_cast<int32_t>(i) / candidates();
+      best.push_back({running_[parent].score + chosen[i].log_prob, chosen[i].log_prob, parent, chosen[i].id});
     }
-    std::sort(best.begin(), best.end(), Better);
+    std::stable_sort(best.begin(), best.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
+    best.resize(std::min(best.size(), 2 * static_cast<size_t>(options_.num_beams)));
     return best;
   }
 
@@ -133,7 +121,6 @@ class ScoredBeams final : public BeamSearch {
   int32_t length_ = 0;                // Tokens every running hypothesis has.
   std::vector<Hypothesis> running_;   // Best first.
   std::vector<Hypothesis> finished_;  // Best first, at most num_beams.
-  std::vector<ForbiddenToken> forbidden_;
 };
 
 }  // namespace

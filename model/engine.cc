@@ -23,7 +23,6 @@ namespace {
 // A model that reads the article of a request, and what it made of it.
 struct Reader {
   std::shared_ptr<const MixedWeights> weights;
-  float coefficient;  // Of its logits.
   std::shared_ptr<EncodedArticle> article;
 };
 
@@ -33,7 +32,8 @@ struct Active {
   std::unique_ptr<TokenSearch> tokens;  // Greedy and sampling,
   std::unique_ptr<BeamSearch> beams;    // or this; and
   Search* search = nullptr;             // the one of them.
-  std::vector<Reader> readers;          // One, or the experts.
+  std::vector<Reader> readers;          // One, or the experts; and
+  std::vector<float> coefficients;      // what their logits are multiplied by.
   // With one reader: slots[i] holds the past of search->rows()[i]; the rest is spare. One per beam. Else one per
   // reader.
   std::vector<int32_t> slots;
@@ -53,13 +53,14 @@ struct Active {
   }
   bool over_basis() const { return mixture().when() == MixTime::kNever; }
   bool mixes_logits() const { return readers.size() > 1; }
-  bool needs_logits() const { return mixes_logits() || beams != nullptr; }  // On the host.
   bool encoded() const {
     return std::all_of(readers.begin(), readers.end(), [](const Reader& reader) { return reader.article->done; });
   }
   // In a step, but for its draft.
   int32_t plain_rows() const { return static_cast<int32_t>(mixes_logits() ? readers.size() : search->rows().size()); }
   int64_t step_rows() const { return plain_rows() + static_cast<int64_t>(drafted.size()); }
+  // Tokens that are chosen for it in a step.
+  size_t choices() const { return beams != nullptr ? beams->rows().size() * beams->candidates() : 1 + drafted.size(); }
 };
 
 // Orders the batch so that rows which share a product are neighbours: one mixture's, and all over one basis.
@@ -78,8 +79,8 @@ int32_t RowsOf(const EngineRequest& request) {
 
 std::vector<Reader> ReadersOf(const EngineRequest& request) {
   std::vector<Reader> readers;
-  if (request.experts.empty()) readers.push_back({request.weights, 1.0f, nullptr});
-  for (const LogitExpert& expert : request.experts) readers.push_back({expert.weights, expert.coefficient, nullptr});
+  if (request.experts.empty()) readers.push_back({request.weights, nullptr});
+  for (const LogitExpert& expert : request.experts) readers.push_back({expert.weights, nullptr});
   return readers;
 }
 
@@ -113,17 +114,6 @@ void FollowParents(Active& active, KvSlots& kv, Backend* backend) {
   slots = std::move(next);
 }
 
-// The readers' logits, (vocab_size) each in their order, to their mixture in the first row.
-void MixLogits(const Active& active, int64_t vocab_size, float* logits) {
-  for (int64_t i = 0; i < vocab_size; ++i) {
-    float sum = active.readers[0].coefficient * logits[i];
-    for (size_t j = 1; j < active.readers.size(); ++j) {
-      sum += active.readers[j].coefficient * logits[static_cast<int64_t>(j) * vocab_size + i];
-    }
-    logits[i] = sum;
-  }
-}
-
 class ContinuousEngine final : public Engine {
  public:
   ContinuousEngine(const T5Config& config, const EngineOptions& options, Backend* backend)
@@ -154,14 +144,12 @@ class ContinuousEngine final : public Engine {
   void AddRows(const Active& active);
   // No more than `spare` rows; how many it added.
   int32_t AddDraft(Active& active, int32_t spare);
-  // The tokens of the rows whose logits are not needed on the host, in their order, to chosen_.
+  // What each active chooses, in their order, to chosen_.
   void Choose(Rows logits);
-  // The same for one whose logits are mixed, from these.
-  ChosenToken ChooseMixed(const Active& active, float* logits);
-  // Takes the logits of an active's rows or what was chosen from them, its draft's last; true when the request is
-  // finished.
-  bool Follow(Active& active, float* logits, const ChosenToken* chosen, StepStats* stats,
-              std::vector<EngineEvent>* events);
+  // Of an active whose logits begin with that row.
+  void AddRules(const Active& active, int64_t row);
+  // Takes an active's choices, its draft's last; true when the request is finished.
+  bool Follow(Active& active, std::span<const ChosenToken> chosen, StepStats* stats, std::vector<EngineEvent>* events);
   bool Write(Active& active, const ChosenToken& chosen, std::vector<EngineEvent>* events);
   // After the search moved on by one token: reports; true when the request is finished.
   bool Report(Active& active, std::vector<EngineEvent>* events);
@@ -176,10 +164,10 @@ class ContinuousEngine final : public Engine {
   std::vector<std::unique_ptr<Active>> decoding_;       // In the order of RunsBefore.
   absl::Duration decode_time_ = absl::Milliseconds(1);  // Of the last step.
   std::vector<DecoderRow> rows_;
+  std::vector<RowMix> mixes_;
   std::vector<TokenRule> rules_;
   std::vector<ForbiddenToken> forbidden_;
   std::vector<ChosenToken> chosen_;
-  std::vector<float*> logits_;
 };
 
 absl::Status ContinuousEngine::Check(const EngineRequest& request) const {
@@ -217,6 +205,7 @@ absl::Status ContinuousEngine::Admit(EngineRequest request) {
   for (Reader& reader : active->readers) {
     ASSIGN_OR_RETURN(reader.article, encoder_->Add(request.input_ids, reader.weights));
   }
+  for (const LogitExpert& expert : request.experts) active->coefficients.push_back(expert.coefficient);
   active->mixed_before = active->mix_time();
   if (request.options.num_beams > 1) {
     active->beams = NewBeamSearch(request.options, math_.config());
@@ -301,19 +290,14 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
     AddRows(*active);
     spare -= AddDraft(*active, spare);
   }
-  const Rows logits = decoder_->Step(rows_);
-  Choose(logits);
-  const bool on_host = std::any_of(decoding_.begin(), decoding_.end(), [](const auto& a) { return a->needs_logits(); });
-  float* next = on_host ? math_.backend()->OnHost(logits.data, logits.count * logits.stride) : nullptr;
-  const ChosenToken* chosen = chosen_.data();
+  Choose(decoder_->Step(rows_));
+  std::span<const ChosenToken> chosen = chosen_;
   size_t kept = 0;
   for (size_t i = 0; i < decoding_.size(); ++i) {
     Active& active = *decoding_[i];
-    const int64_t rows = active.step_rows();
-    const bool finished = Follow(active, next, chosen, stats, events);
-    if (on_host) next += rows * logits.stride;
-    if (!active.needs_logits()) chosen += rows;
-    if (finished) {
+    const std::span<const ChosenToken> its = chosen.first(active.choices());
+    chosen = chosen.subspan(its.size());
+    if (Follow(active, its, stats, events)) {
       Leave(active);
     } else if (kept++ != i) {
       decoding_[kept - 1] = std::move(decoding_[i]);
@@ -323,30 +307,34 @@ void ContinuousEngine::Decode(StepStats* stats, std::vector<EngineEvent>* events
 }
 
 void ContinuousEngine::Choose(Rows logits) {
+  mixes_.clear();
   rules_.clear();
   forbidden_.clear();
   int64_t row = 0;
+  size_t choices = 0;
   for (const auto& active : decoding_) {
-    if (!active->needs_logits()) {
-      for (size_t guesses = 0; guesses <= active->drafted.size(); ++guesses) {
-        const auto of_row = static_cast<int64_t>(guesses) + row;
-        rules_.push_back(active->tokens->RuleAfter(active->drafted.first(guesses), of_row, &forbidden_));
-      }
-    }
+    AddRules(*active, row);
     row += active->step_rows();
+    choices += active->choices();
   }
-  chosen_.resize(rules_.size());
-  ChooseTokens(*math_.backend(), logits, math_.config().vocab_size, rules_, forbidden_, chosen_);
+  chosen_.resize(choices);
+  const int64_t vocab_size = math_.config().vocab_size;
+  MixRows(*math_.backend(), logits, vocab_size, mixes_);
+  ChooseTokens(*math_.backend(), logits, vocab_size, rules_, forbidden_, chosen_);
 }
 
-ChosenToken ContinuousEngine::ChooseMixed(const Active& active, float* logits) {
-  const int64_t vocab_size = math_.config().vocab_size;
-  MixLogits(active, vocab_size, logits);
-  forbidden_.clear();
-  const TokenRule rule = active.tokens->RuleAfter({}, 0, &forbidden_);
-  ChosenToken chosen;
-  ChooseTokensOnHost({logits, 1, vocab_size}, vocab_size, {&rule, 1}, forbidden_, {&chosen, 1});
-  return chosen;
+void ContinuousEngine::AddRules(const Active& active, int64_t row) {
+  if (active.beams != nullptr) {
+    for (size_t h = 0; h < active.beams->rows().size(); ++h) {
+      rules_.push_back(active.beams->RuleAfter(h, row + static_cast<int64_t>(h), &forbidden_));
+    }
+    return;
+  }
+  if (active.mixes_logits()) mixes_.push_back({row, active.coefficients});
+  for (size_t guesses = 0; guesses <= active.drafted.size(); ++guesses) {
+    const auto of_row = row + static_cast<int64_t>(guesses);
+    rules_.push_back(active.tokens->RuleAfter(active.drafted.first(guesses), of_row, &forbidden_));
+  }
 }
 
 void ContinuousEngine::AddRows(const Active& active) {
@@ -370,17 +358,12 @@ int32_t ContinuousEngine::AddDraft(Active& active, int32_t spare) {
   return static_cast<int32_t>(active.drafted.size());
 }
 
-bool ContinuousEngine::Follow(Active& active, float* logits, const ChosenToken* chosen, StepStats* stats,
+bool ContinuousEngine::Follow(Active& active, std::span<const ChosenToken> chosen, StepStats* stats,
                               std::vector<EngineEvent>* events) {
   if (active.beams != nullptr) {
-    logits_.clear();
-    for (size_t h = 0; h < active.beams->rows().size(); ++h) {
-      logits_.push_back(logits + static_cast<int64_t>(h) * math_.config().vocab_size);
-    }
-    active.beams->Advance(logits_);
+    active.beams->Advance(chosen);
     return Report(active, events);
   }
-  if (active.mixes_logits()) return Write(active, ChooseMixed(active, logits), events);
   const auto drafted = static_cast<int32_t>(active.drafted.size());
   int32_t accepted = 0;
   bool finished = Write(active, chosen[0], events);

@@ -52,8 +52,12 @@ class TokenSearch : public Search {
 
 class BeamSearch : public Search {
  public:
-  // Takes the logits of rows(), (vocab_size) each and writable, and moves on by one token.
-  virtual void Advance(std::span<float* const> logits) = 0;
+  // Candidates of each row that it looks at.
+  virtual int32_t candidates() const = 0;
+  // How the candidates after rows()[hypothesis] are chosen, from that row of logits; and what is forbidden there.
+  virtual TokenRule RuleAfter(size_t hypothesis, int64_t row, std::vector<ForbiddenToken>* forbidden) const = 0;
+  // Moves on by one token, given those of all rows, candidates() each.
+  virtual void Advance(std::span<const ChosenToken> chosen) = 0;
 };
 
 // Greedy or sampling. REQUIRES: ValidateGenerationOptions(options) is OK.

@@ -1,6 +1,6 @@
 // One block per row, which it reads from the second cache as often as it must (a row of T5's is 128 KiB): once for the
-// likeliest token; to draw one 16 times more, a search by halves for its id; and for each of top_k and top_p up to 57
-// times more, a search for the least key that is kept.
+// likeliest token, and again for each that follows it; to draw one 16 times more, a search by halves for its id; and
+// for each of top_k and top_p up to 57 times more, a search for the least key that is kept.
 #include "kernels/choice_math.h"
 #include "kernels/cuda/choose.h"
 #include "kernels/cuda/launch.h"
@@ -39,12 +39,12 @@ struct Row {
     return Reduce(sum, shared, [](uint64_t a, uint64_t b) { return a + b; });
   }
 
-  // Of the likeliest token.
-  __device__ uint64_t BestKey() const {
+  // Of the likeliest token among those with smaller keys than this.
+  __device__ uint64_t BestKey(uint64_t below = ~uint64_t{0}) const {
     uint64_t best = 0;
     for (int32_t i = static_cast<int32_t>(threadIdx.x); i < size; i += kThreads) {
       const uint64_t key = TokenKey(scores[i], i);
-      if (key > best) best = key;
+      if (key > best && key < below) best = key;
     }
     return Reduce(best, shared, [](uint64_t a, uint64_t b) { return a > b ? a : b; });
   }
@@ -91,9 +91,20 @@ __device__ int32_t Draw(const Row& row, const TokenRule& rule, int32_t best) {
 }
 
 __global__ void __launch_bounds__(kThreads)
-    SumExpsOfRows(Rows logits, int64_t vocab_size, const TokenRule* rules, Choice* choices) {
-  if (!rules[blockIdx.x].log_prob) return;
-  const Row row{logits.data + rules[blockIdx.x].row * logits.stride, static_cast<int32_t>(vocab_size),
+    SumRows(Rows logits, int32_t vocab_size, int64_t row, const float* coefficients, int64_t count) {
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= vocab_size) return;
+  float* const place = logits.data + row * logits.stride + i;
+  float sum = coefficients[0] * *place;
+  for (int64_t j = 1; j < count; ++j) sum += coefficients[j] * place[j * logits.stride];
+  *place = sum;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    SumExpsOfRows(Rows logits, int64_t vocab_size, const PlacedRule* rules, Choice* choices) {
+  const PlacedRule& placed = rules[blockIdx.x];
+  if (!placed.rule.log_prob) return;
+  const Row row{logits.data + placed.rule.row * logits.stride, static_cast<int32_t>(vocab_size),
                 SharedMemory<uint64_t>()};
   const float top = row.scores[TokenOf(row.BestKey())];
   double sum = 0.0;
@@ -102,8 +113,8 @@ __global__ void __launch_bounds__(kThreads)
   }
   sum = Reduce(sum, SharedMemory<double>() + kWarps, [](double a, double b) { return a + b; });
   if (threadIdx.x != 0) return;
-  choices[blockIdx.x].exp_sum = sum;
-  choices[blockIdx.x].top = top;
+  choices[placed.first].exp_sum = sum;
+  choices[placed.first].top = top;
 }
 
 __global__ void __launch_bounds__(kThreads) ForbidPlaces(float* const* places, int64_t count) {
@@ -112,19 +123,28 @@ __global__ void __launch_bounds__(kThreads) ForbidPlaces(float* const* places, i
 }
 
 __global__ void __launch_bounds__(kThreads)
-    ChooseInRows(Rows logits, int64_t vocab_size, const TokenRule* rules, Choice* choices) {
-  const TokenRule rule = rules[blockIdx.x];
+    ChooseInRows(Rows logits, int64_t vocab_size, const PlacedRule* rules, Choice* choices) {
+  const PlacedRule& placed = rules[blockIdx.x];
+  const TokenRule rule = placed.rule;
   const Row row{logits.data + rule.row * logits.stride, static_cast<int32_t>(vocab_size), SharedMemory<uint64_t>()};
-  const int32_t best = TokenOf(row.BestKey());
-  const int32_t id = rule.temperature > 0.0f ? Draw(row, rule, best) : best;
-  if (threadIdx.x != 0) return;
-  choices[blockIdx.x].score = row.scores[id];
-  choices[blockIdx.x].id = id;
+  uint64_t key = ~uint64_t{0};
+  for (int32_t n = 0; n < rule.count; ++n) {
+    key = row.BestKey(key);
+    const int32_t best = TokenOf(key), id = rule.temperature > 0.0f ? Draw(row, rule, best) : best;
+    if (threadIdx.x != 0) continue;
+    choices[placed.first + n].score = row.scores[id];
+    choices[placed.first + n].id = id;
+  }
 }
 
 }  // namespace
 
-void SumExps(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices, Queue queue) {
+void MixRow(Rows logits, int32_t vocab_size, int64_t row, const float* coefficients, int64_t count, Queue queue) {
+  const Launch launch{dim3(static_cast<unsigned>(CeilDiv(vocab_size, kThreads))), kThreads, 0, queue};
+  launch(SumRows, logits, vocab_size, row, coefficients, count);
+}
+
+void SumExps(Rows logits, int32_t vocab_size, const PlacedRule* rules, int64_t count, Choice* choices, Queue queue) {
   constexpr size_t kShared = kWarps * (sizeof(uint64_t) + sizeof(double));
   const Launch launch{dim3(static_cast<unsigned>(count)), kThreads, kShared, queue};
   launch(SumExpsOfRows, logits, int64_t{vocab_size}, rules, choices);
@@ -135,7 +155,7 @@ void Forbid(float* const* places, int64_t count, Queue queue) {
   launch(ForbidPlaces, places, count);
 }
 
-void Choose(Rows logits, int32_t vocab_size, const TokenRule* rules, int64_t count, Choice* choices, Queue queue) {
+void Choose(Rows logits, int32_t vocab_size, const PlacedRule* rules, int64_t count, Choice* choices, Queue queue) {
   const Launch launch{dim3(static_cast<unsigned>(count)), kThreads, kWarps * sizeof(uint64_t), queue};
   launch(ChooseInRows, logits, int64_t{vocab_size}, rules, choices);
 }

@@ -17,6 +17,7 @@
 #include "kernels/cuda/choose.h"
 #include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/graphs.h"
+#include "kernels/cuda/host_buffer.h"
 #include "kernels/cuda/kernel_list.h"
 #include "kernels/cuda/layout.h"
 #include "kernels/cuda/mix.h"
@@ -53,7 +54,7 @@ class CudaBackend final : public Backend, public TokenChooser {
     absl::StatusOr<std::unique_ptr<cuda::Staging>> staging = cuda::Staging::Create(*memory_, engine_);
     if (!staging.ok()) return staging.status();
     staging_ = *std::move(staging);
-    const int64_t choices = kMaxTokenRules * kChoiceElements;
+    const int64_t choices = kMaxChosenTokens * kChoiceElements;
     for (auto& [buffer, elements] :
          {std::pair{&prepared_, kPreparedBytes / 4}, {&unpacked_, kPackedElements}, {&choices_, choices}}) {
       absl::StatusOr<Buffer> allocated = Allocate(elements);
@@ -68,7 +69,6 @@ class CudaBackend final : public Backend, public TokenChooser {
     cuda::Check(cudaStreamSynchronize(engine_), "waiting for the engine's stream");
     memory_->Close();
     staging_.reset();
-    cuda::Check(cudaFreeHost(host_), "freeing page-locked memory");
     cuda::Check(cudaStreamDestroy(engine_), "ending a stream");
     cuda::Check(cudaStreamDestroy(side_), "ending a stream");
   }
@@ -165,10 +165,10 @@ class CudaBackend final : public Backend, public TokenChooser {
 
   float* OnHost(float* data, int64_t n) override {
     StartHeld();
-    if (n > host_elements_) GrowHost(n);
-    cuda::Check(cudaMemcpyAsync(host_, data, n * 4, cudaMemcpyDeviceToHost, engine_), "copying to the host");
+    float* const host = host_.Take(n);
+    cuda::Check(cudaMemcpyAsync(host, data, n * 4, cudaMemcpyDeviceToHost, engine_), "copying to the host");
     Wait();
-    return host_;
+    return host;
   }
 
   void Wait() override {
@@ -186,28 +186,33 @@ class CudaBackend final : public Backend, public TokenChooser {
 
   TokenChooser* token_chooser() override { return this; }
 
+  void MixRows(Rows logits, int64_t vocab_size, std::span<const RowMix> mixes) override {
+    for (const RowMix& mix : mixes) {
+      ForStaged(mix.coefficients, [&](const float* staged, int64_t, int64_t count) {
+        cuda::MixRow(logits, static_cast<int32_t>(vocab_size), mix.row, staged, count, engine());
+      });
+    }
+  }
+
   void ChooseTokens(Rows logits, int64_t vocab_size, std::span<const TokenRule> rules,
                     std::span<const ForbiddenToken> forbidden, std::span<ChosenToken> chosen) override {
     const auto vocab = static_cast<int32_t>(vocab_size);
     auto* const choices = reinterpret_cast<cuda::Choice*>(choices_.data());
+    const std::span<const cuda::PlacedRule> placed = Place(rules);
     if (std::any_of(rules.begin(), rules.end(), [](const TokenRule& rule) { return rule.log_prob; })) {
-      ForStaged(rules, [&](const TokenRule* staged, int64_t begin, int64_t count) {
-        cuda::SumExps(logits, vocab, staged, count, choices + begin, engine());
+      ForStaged(placed, [&](const cuda::PlacedRule* staged, int64_t, int64_t count) {
+        cuda::SumExps(logits, vocab, staged, count, choices, engine());
       });
     }
     places_.clear();
     for (const ForbiddenToken& token : forbidden) places_.push_back(logits.row(token.row) + token.id);
     ForStaged(std::span<float* const>(places_),
               [&](float* const* staged, int64_t, int64_t count) { cuda::Forbid(staged, count, engine()); });
-    ForStaged(rules, [&](const TokenRule* staged, int64_t begin, int64_t count) {
-      cuda::Choose(logits, vocab, staged, count, choices + begin, engine());
+    ForStaged(placed, [&](const cuda::PlacedRule* staged, int64_t, int64_t count) {
+      cuda::Choose(logits, vocab, staged, count, choices, engine());
     });
-    const auto count = static_cast<int64_t>(rules.size());
-    const auto* const made = reinterpret_cast<const cuda::Choice*>(OnHost(choices_.data(), count * kChoiceElements));
-    for (size_t i = 0; i < rules.size(); ++i) {
-      const double log_prob = made[i].score - (made[i].top + std::log(made[i].exp_sum));
-      chosen[i] = {static_cast<int32_t>(made[i].id), rules[i].log_prob ? static_cast<float>(log_prob) : 0.0f};
-    }
+    const auto count = static_cast<int64_t>(chosen.size());
+    Report(placed, reinterpret_cast<const cuda::Choice*>(OnHost(choices_.data(), count * kChoiceElements)), chosen);
   }
 
   void Attend(const EncoderAttention& args) override {
@@ -278,19 +283,31 @@ class CudaBackend final : public Backend, public TokenChooser {
     }
   }
 
+  std::span<const cuda::PlacedRule> Place(std::span<const TokenRule> rules) {
+    rules_.clear();
+    int64_t first = 0;
+    for (const TokenRule& rule : rules) {
+      rules_.push_back({rule, first});
+      first += rule.count;
+    }
+    return rules_;
+  }
+
+  static void Report(std::span<const cuda::PlacedRule> rules, const cuda::Choice* made, std::span<ChosenToken> chosen) {
+    for (const auto& [rule, first] : rules) {
+      const double log_sum = made[first].top + std::log(made[first].exp_sum);
+      for (int64_t i = first; i < first + rule.count; ++i) {
+        chosen[i].id = static_cast<int32_t>(made[i].id);
+        chosen[i].log_prob = rule.log_prob ? static_cast<float>(made[i].score - log_sum) : 0.0f;
+      }
+    }
+  }
+
   void AttendTiles(const cuda::AttentionShape& shape) {
     ForStaged(std::span<const cuda::AttentionTile>(tiles_),
               [&](const cuda::AttentionTile* staged, int64_t, int64_t count) {
                 cuda::Attend(shape, staged, count, engine());
               });
-  }
-
-  void GrowHost(int64_t elements) {
-    cuda::Check(cudaFreeHost(host_), "freeing page-locked memory");
-    void* data = nullptr;
-    cuda::Check(cudaMallocHost(&data, elements * 4), "allocating page-locked memory");
-    host_ = static_cast<float*>(data);
-    host_elements_ = elements;
   }
 
   const int device_;
@@ -305,9 +322,9 @@ class CudaBackend final : public Backend, public TokenChooser {
   mutable std::mutex side_mutex_;           // Guards the side stream and
   mutable Buffer unpacked_;                 // what is on its way to be packed.
   Buffer choices_;                          // Of ChooseTokens.
+  std::vector<cuda::PlacedRule> rules_;     // Likewise.
   std::vector<float*> places_;              // Likewise.
-  float* host_ = nullptr;                   // Of OnHost.
-  int64_t host_elements_ = 0;
+  cuda::HostBuffer host_;                   // Of OnHost.
   std::vector<cuda::AttentionTile> tiles_;  // Of the attention at hand.
   std::vector<Product> products_;           // Of the product at hand.
 };

@@ -25,9 +25,11 @@ struct Memory {
   size_t opened = 0;                  // Bytes from the base that were ever used.
   std::map<std::byte*, size_t> used;  // Block to bytes.
   std::map<const std::byte*, size_t> pinned;
+  size_t pinned_left = size_t{1} << 30;
   size_t in_use = 0;
   size_t limit = size_t{1} << 30;
   int64_t refusals = 0;
+  int64_t bytes_to_host = 0;
   int accesses = 0;
 };
 
@@ -139,15 +141,22 @@ size_t DeviceMemoryInUse() { return memory().in_use; }
 int64_t DeviceMemoryRefusals() { return memory().refusals; }
 
 void* AllocatePinned(size_t bytes) {
+  if (bytes > memory().pinned_left) return nullptr;
+  memory().pinned_left -= bytes;
   void* const data = std::malloc(bytes);
   memory().pinned[static_cast<std::byte*>(data)] = bytes;
   return data;
 }
 
 void FreePinned(void* data) {
-  if (memory().pinned.erase(static_cast<std::byte*>(data)) == 0) Fail("cudaFreeHost of %p: not allocated", data);
+  const auto found = memory().pinned.find(static_cast<std::byte*>(data));
+  if (found == memory().pinned.end()) Fail("cudaFreeHost of %p: not allocated", data);
+  memory().pinned_left += found->second;
+  memory().pinned.erase(found);
   std::free(data);
 }
+
+void SetPinnedMemoryLeft(size_t bytes) { memory().pinned_left = bytes; }
 
 bool IsPinned(const void* data) {
   const auto* place = static_cast<const std::byte*>(data);
@@ -156,6 +165,9 @@ bool IsPinned(const void* data) {
   --found;
   return place < found->first + found->second;
 }
+
+int64_t BytesToHost() { return memory().bytes_to_host; }
+void CountToHost(size_t bytes) { memory().bytes_to_host += static_cast<int64_t>(bytes); }
 
 void CheckArguments(const void* arguments, size_t bytes) {
   for (size_t i = 0; i + sizeof(uintptr_t) <= bytes; i += sizeof(uintptr_t)) {

@@ -35,10 +35,15 @@ size_t DeviceMemoryInUse();
 // Allocations so far that found too little.
 int64_t DeviceMemoryRefusals();
 
-// Page-locked memory of the host, which copies read and write late.
+// Page-locked memory of the host, which copies read and write late. Null when the limit is reached.
 void* AllocatePinned(size_t bytes);
+// How much of it there is beyond what is in use, from now on. 1 GiB at first.
+void SetPinnedMemoryLeft(size_t bytes);
 void FreePinned(void* data);
 bool IsPinned(const void* data);
+// Copied from the device to the host in this process, for tests that count; and one more copy.
+int64_t BytesToHost();
+void CountToHost(size_t bytes);
 
 // Fails if some 8 bytes of a kernel's arguments are a pointer to memory of the host, which a GPU could not follow.
 void CheckArguments(const void* arguments, size_t bytes);

@@ -86,7 +86,7 @@ cudaError_t cudaFree(void* data) {
 cudaError_t cudaMallocHost(void** data, size_t bytes) {
   const Lock lock(DeviceLock());
   *data = cuda_emulation::AllocatePinned(bytes);
-  return cudaSuccess;
+  return *data == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* data) {
   if (data == nullptr) return cudaSuccess;
@@ -107,6 +107,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   if (bytes == 0) return cudaSuccess;
   if (to_device) cuda_emulation::CheckDevice(to, bytes, "a copy writes");
   if (from_device) cuda_emulation::CheckDevice(from, bytes, "a copy reads");
+  if (from_device && !to_device) cuda_emulation::CountToHost(bytes);
   std::shared_ptr<std::vector<std::byte>> staged;
   if (!from_device && !IsPinned(from)) {
     const auto* bytes_of = static_cast<const std::byte*>(from);

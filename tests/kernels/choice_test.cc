@@ -128,5 +128,26 @@ TEST(ChooseTokensTest, EachRuleIsOfItsRowAndLogProbsAreOfTheWholeRow) {
   EXPECT_EQ(chosen[1].log_prob, 0.0f);
 }
 
+TEST(ChooseTokensTest, TheLikeliestComeInOrderAndTiesGoToTheSmallerIds) {
+  std::vector<float> logits = {1, 5, 2, 5, 4, 2, 7, 7, 7, 7, 7, 7};
+  const std::unique_ptr<Backend> backend = NewReferenceBackend();
+  const std::vector<TokenRule> rules = {{.row = 0, .count = 4, .log_prob = true}, {.row = 1, .count = 6}};
+  std::vector<ChosenToken> chosen(10);
+  ChooseTokens(*backend, {logits.data(), 2, 6}, 6, rules, std::vector<ForbiddenToken>{{0, 4}}, chosen);
+  const std::vector<int32_t> expected = {1, 3, 2, 5, 0, 1, 2, 3, 4, 5};
+  for (size_t i = 0; i < chosen.size(); ++i) EXPECT_EQ(chosen[i].id, expected[i]) << i;
+  const double log_sum = LogSumExp(std::vector<float>{1, 5, 2, 5, 4, 2});
+  EXPECT_NEAR(chosen[0].log_prob, 5 - log_sum, 1e-6);
+  EXPECT_NEAR(chosen[3].log_prob, 2 - log_sum, 1e-6);
+}
+
+TEST(MixRowsTest, ARowBecomesTheSumOfItAndThoseAfterIt) {
+  std::vector<float> logits = {1, 2, 9, 10, 20, 9, 3, 4, 9};  // Rows of 2, 3 apart.
+  const std::unique_ptr<Backend> backend = NewReferenceBackend();
+  const std::vector<float> coefficients = {0.5f, 2.0f};
+  MixRows(*backend, {logits.data(), 3, 3}, 2, std::vector<RowMix>{{0, coefficients}});
+  EXPECT_EQ(logits, std::vector<float>({20.5f, 41.0f, 9, 10, 20, 9, 3, 4, 9}));
+}
+
 }  // namespace
 }  // namespace trimtab

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/cuda_emulation/device_memory.h"
 #include "tests/kernels/cuda/device_rows.h"
 #include "tests/kernels/random_floats.h"
 
@@ -133,6 +134,25 @@ TEST(CudaBackendTest, MemoryThatRunsOutIsAStatusAndComesBack) {
   EXPECT_GT(buffers.size(), 0u);
   buffers.clear();
   EXPECT_TRUE(cuda->Allocate(int64_t{48} << 20).ok()) << "kept blocks of another size must make room";
+}
+
+TEST(CudaBackendTest, WithoutPageLockedMemoryResultsComeToTheHostAllTheSame) {
+  const std::unique_ptr<Backend> backend = NewCudaBackend(0).value();
+  const std::vector<float> values = RandomFloats(3000, 5);
+  DeviceRows few(*backend, {1.0f, 2.0f}, 2), many(*backend, values, 1);
+  EXPECT_EQ(few.values(), std::vector<float>({1.0f, 2.0f}));
+  cuda_emulation::SetPinnedMemoryLeft(0);
+  EXPECT_EQ(many.values(), values);
+  EXPECT_EQ(few.values(), std::vector<float>({1.0f, 2.0f}));
+  cuda_emulation::SetPinnedMemoryLeft(size_t{1} << 30);
+  EXPECT_EQ(many.values(), values);
+}
+
+TEST(CudaBackendTest, WithoutPageLockedMemoryForItsTablesThereIsNoBackend) {
+  cuda_emulation::SetPinnedMemoryLeft(1000);
+  EXPECT_EQ(NewCudaBackend(0).status().code(), absl::StatusCode::kResourceExhausted);
+  cuda_emulation::SetPinnedMemoryLeft(size_t{1} << 30);
+  EXPECT_TRUE(NewCudaBackend(0).ok());
 }
 
 TEST(CudaBackendTest, ABufferOutlivesItsBackend) {

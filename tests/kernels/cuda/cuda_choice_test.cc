@@ -31,12 +31,14 @@ class CudaChoiceTest : public testing::Test {
                           const std::vector<ForbiddenToken>& forbidden = {}) {
     std::vector<float> padded = Padded(logits, vocab);
     DeviceRows rows(*cuda_, padded, vocab + 2);
-    std::vector<ChosenToken> on_device(rules.size()), on_host(rules.size());
+    size_t tokens = 0;
+    for (const TokenRule& rule : rules) tokens += rule.count;
+    std::vector<ChosenToken> on_device(tokens), on_host(tokens);
     ChooseTokens(*cuda_, rows.rows(), vocab, rules, forbidden, on_device);
     const auto count = static_cast<int64_t>(padded.size()) / (vocab + 2);
     ChooseTokensOnHost({padded.data(), count, vocab + 2}, vocab, rules, forbidden, on_host);
-    for (size_t i = 0; i < rules.size(); ++i) {
-      ASSERT_EQ(on_device[i].id, on_host[i].id) << "row " << rules[i].row << " of " << vocab;
+    for (size_t i = 0; i < tokens; ++i) {
+      ASSERT_EQ(on_device[i].id, on_host[i].id) << "token " << i << " of " << vocab;
       ASSERT_NEAR(on_device[i].log_prob, on_host[i].log_prob, 1e-5);
     }
     EXPECT_EQ(rows.values(), padded) << "forbidden logits are overwritten, nothing else is";
@@ -80,6 +82,33 @@ TEST_F(CudaChoiceTest, DrawsByEveryRule) {
       for (float& value : logits) value *= 4.0f;
       ExpectSameAsOnHost(ties ? Rounded(logits) : logits, vocab, rules);
     }
+  }
+}
+
+TEST_F(CudaChoiceTest, SeveralOfTheLikeliestAmongRowsOfOne) {
+  for (const int64_t vocab : {20, 530}) {
+    for (const bool ties : {false, true}) {
+      std::vector<TokenRule> rules = {{.row = 4, .count = 16, .log_prob = true},
+                                      {.row = 0, .log_prob = true},
+                                      {.row = 2, .random = random_(), .temperature = 1.0f, .log_prob = true},
+                                      {.row = 1, .count = 2},
+                                      {.row = 3, .count = 20, .log_prob = true}};
+      const std::vector<float> logits = RandomFloats(5 * vocab, 12);
+      const std::vector<ForbiddenToken> forbidden = {{4, 3}, {4, 11}, {1, 0}};
+      ExpectSameAsOnHost(ties ? Rounded(logits) : logits, vocab, rules, forbidden);
+    }
+  }
+}
+
+TEST_F(CudaChoiceTest, RowsMixToTheBitsOfTheHost) {
+  for (const int64_t vocab : {1, 511, 512, 513, 1300}) {
+    std::vector<float> padded = Padded(RandomFloats(9 * vocab, 3), vocab);
+    const std::vector<float> two = {0.3f, 0.7f}, four = RandomFloats(4, 4), one = {0.25f};
+    const std::vector<RowMix> mixes = {{1, four}, {5, one}, {7, two}};
+    DeviceRows rows(*cuda_, padded, vocab + 2);
+    MixRows(*cuda_, rows.rows(), vocab, mixes);
+    MixRows(*NewReferenceBackend(), {padded.data(), 9, vocab + 2}, vocab, mixes);
+    EXPECT_EQ(rows.values(), padded);
   }
 }
 
