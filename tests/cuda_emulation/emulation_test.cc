@@ -158,6 +158,91 @@ TEST_F(EmulationTest, StreamsRunLateAndInAnyOrderButForTheirEvents) {
   cudaStreamDestroy(other);
 }
 
+void Take(int* out, int value) { out[threadIdx.x] = out[threadIdx.x] * 10 + value; }
+
+// A graph of Take(data, i + 1), each after the one before unless `ordered` is false.
+class GraphTest : public EmulationTest {
+ protected:
+  GraphTest() {
+    Launch{dim3(1), kThreads, 0, stream_}(Take, data_, 0);  // The emulation learns its type.
+    cudaGraphCreate(&graph_, 0);
+  }
+  ~GraphTest() override { cudaGraphDestroy(graph_); }
+
+  cudaKernelNodeParams Node() {
+    cudaKernelNodeParams node = {};
+    node.func = reinterpret_cast<void*>(Take);
+    node.gridDim = dim3(1);
+    node.blockDim = dim3(kThreads);
+    node.kernelParams = arguments_;
+    return node;
+  }
+  cudaGraphExec_t Make(int kernels, bool ordered) {
+    for (int i = 0; i < kernels; ++i) {
+      value_ = i + 1;
+      const cudaKernelNodeParams node = Node();
+      cudaGraphNode_t made;
+      cudaGraphAddKernelNode(&made, graph_, &nodes_.back(), ordered && i > 0 ? 1 : 0, &node);
+      nodes_.push_back(made);
+    }
+    cudaGraphExec_t executable;
+    EXPECT_EQ(cudaGraphInstantiate(&executable, graph_, 0), cudaSuccess);
+    return executable;
+  }
+  int Start(cudaGraphExec_t executable) {
+    cudaMemsetAsync(data_, 0, kThreads * sizeof(int), stream_);
+    EXPECT_EQ(cudaGraphLaunch(executable, stream_), cudaSuccess);
+    return Values()[0];
+  }
+
+  int value_ = 0;
+  void* arguments_[2] = {&data_, &value_};
+  cudaGraph_t graph_;
+  std::vector<cudaGraphNode_t> nodes_ = {nullptr};
+};
+using GraphDeathTest = GraphTest;
+
+TEST_F(GraphTest, RunsOnTheValuesItWasGivenInTheOrderOfItsEdges) {
+  cudaGraphExec_t executable = Make(4, true);
+  value_ = 9;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Start(executable), 1234);
+  const cudaKernelNodeParams changed = Node();
+  cudaMemsetAsync(data_, 0, sizeof(int), stream_);
+  cudaGraphLaunch(executable, stream_);  // Waits, and is not to know of the change.
+  EXPECT_EQ(cudaGraphExecKernelNodeSetParams(executable, nodes_[2], &changed), cudaSuccess);
+  EXPECT_EQ(Values()[0], 1234);
+  EXPECT_EQ(Start(executable), 1934);
+  cudaGraphExecDestroy(executable);
+}
+
+TEST_F(GraphTest, WithoutEdgesRunsInAnyOrder) {
+  cudaGraphExec_t executable = Make(4, false);
+  int others = 0;
+  for (int i = 0; i < 20; ++i) others += Start(executable) != 1234;
+  EXPECT_GT(others, 0);
+  cudaGraphExecDestroy(executable);
+}
+
+TEST_F(GraphDeathTest, AGraphThatEndsAtWorkOrIsUsedAfterItsEndIsFound) {
+  cudaGraphExec_t executable = Make(2, true);
+  cudaGraphLaunch(executable, stream_);
+  EXPECT_DEATH(cudaGraphExecDestroy(executable), "ends while it is at work");
+  cudaStreamSynchronize(stream_);
+  cudaGraphExecDestroy(executable);
+  EXPECT_DEATH(cudaGraphLaunch(executable, stream_), "does not exist");
+}
+
+TEST_F(GraphDeathTest, ANodeOfAnotherGraphOrOnMemoryOfTheHostIsFound) {
+  cudaGraphExec_t executable = Make(1, true);
+  const cudaKernelNodeParams node = Node();
+  EXPECT_DEATH(cudaGraphExecKernelNodeSetParams(executable, nullptr, &node), "not of this graph");
+  std::vector<int> host(kThreads);
+  int* pointer = host.data();
+  arguments_[0] = &pointer;
+  EXPECT_DEATH(cudaGraphExecKernelNodeSetParams(executable, nodes_[1], &node), "a pointer to memory of the host");
+  cudaGraphExecDestroy(executable);
+}
+
 TEST_F(EmulationTest, MemoryEndsAtItsLimit) {
   void* data = nullptr;
   EXPECT_EQ(cudaMalloc(&data, size_t{2} << 30), cudaErrorMemoryAllocation);

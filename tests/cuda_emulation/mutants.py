@@ -62,6 +62,27 @@ MUTATIONS = {
     "choice_total_of_the_uncut": ("choose.cu", "    total = row.Sum(kept);\n", "", "choice"),
     "choice_ties_to_the_last": ("choose.cu", "TokenKey(scores[i], i);\n      if", "TokenKey(scores[i], size - i);\n      if",
                                 "choice"),
+    "choice_the_likeliest_again": ("choose.cu", "key = row.BestKey(key);", "key = row.BestKey();", "choice"),
+    "choice_places_by_rule": ("choose.cu", "choices[placed.first].exp_sum", "choices[blockIdx.x].exp_sum", "choice"),
+    "choice_mix_leaves_one_out": ("choose.cu", "for (int64_t j = 1; j < count; ++j) sum",
+                                  "for (int64_t j = 2; j < count; ++j) sum", "choice"),
+    "graph_not_told_of_what_changed": ("graphs.cc", "if (list.IsSameAt(i, graph.list)) continue;", "continue;", "graphs"),
+    "graph_looks_at_blocks_only": ("kernel_list.cc", "b.first_byte, a.bytes) == 0", "b.first_byte, 0) == 0", "graphs"),
+    "graph_looks_at_arguments_only": ("kernel_list.cc", "return x.x == y.x &&", "return x.z == y.z &&", "graphs"),
+    "graph_of_as_many_other_kernels": ("kernel_list.cc", "return a.call.kernel == b.call.kernel;", "return true;",
+                                       "graphs"),
+    "graph_without_order": ("graphs.cc", "before, i == 0 ? 0 : 1, &node", "before, 0, &node", "graphs"),
+    "graph_ended_at_work": ("graphs.cc", "  Check(cudaStreamSynchronize(stream)", "  Check(cudaSuccess", "graphs"),
+    "graph_forgets_what_it_was": ("graphs.cc", "  std::swap(graph.list, list);\n", "", "graphs"),
+    "graph_tries_without_memory_again": ("graphs.cc", "  Destroy(graph);\n  graph.tried = true;", "  Destroy(graph);",
+                                         "graphs"),
+    "step_without_its_tables": ("cuda_backend.cc", "    staging_->Send();\n    graphs_", "    graphs_", "graphs"),
+    "step_read_before_it_ran": ("cuda_backend.cc", "    StartHeld();\n    float* const host", "    float* const host",
+                                "graphs"),
+    "step_copied_before_it_ran": ("cuda_backend.cc", "    StartHeld();\n    cuda::Check(cudaMemcpyAsync(destination",
+                                  "    cuda::Check(cudaMemcpyAsync(destination", "graphs"),
+    "step_tables_overwritten": ("cuda_backend.cc", "part.size_bytes()))) Wait();", "part.size_bytes()))) {}", "graphs"),
+    "step_never_ends": ("cuda_backend.cc", "    in_step_ = false;\n", "", "graphs"),
     "norm_by_one_warp_only": ("rows.cu", "i += kThreads) squares", "i += kThreads + 1) squares", "backend"),
 }
 
@@ -71,6 +92,7 @@ CONTROLS = {
     "unchanged_product": ("product.cu", "kWarps = 8;", "kWarps = 8;", "product"),
     "unchanged_mix": ("mix.cu", "kThreads = 256;", "kThreads = 256;", "mix"),
     "unchanged_choice": ("choose.cu", "kThreads = 512;", "kThreads = 512;", "choice"),
+    "unchanged_graphs": ("graphs.cc", "nullptr : &*found", "nullptr : &*found", "graphs"),
     "unchanged_attention": ("attention.cu", "kWarps = 8;", "kWarps = 8;", "backend"),
 }
 
@@ -132,11 +154,11 @@ def survives(build, name, scratch):
     folder = sources / "kernels/cuda"
     folder.mkdir(parents=True)
     for file in (ROOT / "kernels/cuda").iterdir():
-        if file.suffix in (".cu", ".h"):
+        if file.suffix in (".cc", ".cu", ".h"):
             (folder / file.name).write_text(file.read_text())
     (folder / source).write_text(text.replace(before, after))
     wanted = {"product": ("product.cu", "prepare.cu"), "mix": ("mix.cu",), "backend": ("rows.cu", "attention.cu"),
-              "choice": ("choose.cu",)}[test]
+              "choice": ("choose.cu",), "graphs": ("graphs.cc", "kernel_list.cc", "cuda_backend.cc")}[test]
     replaced = {}
     for output, command in objects_that_read(build, source).items():
         if pathlib.Path(command["file"]).name not in wanted:
