@@ -90,6 +90,8 @@ TEST_F(CudaGraphsTest, AStepThatComesAgainIsOneGraphWithTheBitsOfItsOperationsAl
     EXPECT_EQ(counts.instantiated, i == 0);
     EXPECT_EQ(counts.changed_nodes, 0);
   }
+  EXPECT_EQ(OneByOne(step), alone);
+  EXPECT_EQ(Counts().launched, 0) << "no step";
 }
 
 TEST_F(CudaGraphsTest, OtherIdsWeightsAndRowsAreTheSameGraph) {
@@ -153,8 +155,10 @@ TEST_F(CudaGraphsTest, WithoutMemoryForAGraphKernelsStartOneByOne) {
   const std::vector<float> alone = OneByOne(step);
   const size_t had = cuda_emulation::DeviceMemory();
   cuda_emulation::SetDeviceMemory(cuda_emulation::DeviceMemoryInUse());
+  const int64_t refused = cuda_emulation::DeviceMemoryRefusals();
   Counts();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(AsStep(step), alone);
+  EXPECT_EQ(cuda_emulation::DeviceMemoryRefusals() - refused, 1) << "making a graph in vain takes time";
   cuda_emulation::SetDeviceMemory(had);
   const GraphCounts counts = Counts();
   EXPECT_EQ(counts.instantiated, 0);
