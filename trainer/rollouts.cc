@@ -84,6 +84,7 @@ absl::StatusOr<std::vector<double>> SequenceLogProbs(const MixedWeights& weights
   for (size_t i = 0; i < inputs.size(); ++i) sequences.push_back({inputs[i], generations[i].tokens});
   ASSIGN_OR_RETURN(const auto log_probs, TargetLogProbs(weights, sequences, backend));
   std::vector<double> sums;
+  sums.reserve(log_probs.size());
   for (const std::vector<float>& steps : log_probs) sums.push_back(std::accumulate(steps.begin(), steps.end(), 0.0));
   return sums;
 }

@@ -71,6 +71,7 @@ absl::StatusOr<std::vector<std::string>> PolicySamples::Write(std::span<const Ex
   ASSIGN_OR_RETURN(const auto inputs, Encode(clp_, weighting, examples));
   ASSIGN_OR_RETURN(const std::vector<Generation> written, rollouts_.Write(models, inputs, options));
   std::vector<std::string> summaries;
+  summaries.reserve(written.size());
   for (const Generation& each : written) summaries.push_back(tokenizer_->Decode(each.tokens));
   return summaries;
 }
