@@ -35,7 +35,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(int64_t room, const MemoryNeeds& needs) {
   const int64_t calls = kLeastCalls + Take(kMostCalls - kLeastCalls, kCallBytes, 8, &left);
   MemoryPlan plan;
   plan.requests = calls * kCallBytes;
-  plan.readers = static_cast<int32_t>(1 + Take(needs.readers - 1, kReadBytes, 8, &left));
+  plan.readers = static_cast<int32_t>(1 + Take(needs.readers - 1, kReadBytes, 4, &left));
   plan.rows = static_cast<int32_t>(1 + Take(needs.rows - 1, needs.row, 4, &left));
   plan.versions = Take(1, needs.packed + needs.staged, 2, &left) > 0;
   const int64_t articles = 1 + Take(plan.rows - 1, needs.article, 2, &left);

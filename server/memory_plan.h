@@ -7,12 +7,12 @@
 
 namespace trimtab {
 
-// A call takes so much from its arrival to its end: gRPC's state of it, its tokens, its reply.
-inline constexpr int64_t kCallBytes = int64_t{32} << 10;
+// A call takes so much from its arrival to its end: gRPC's state of it, what it may send unread, its tokens, its reply.
+inline constexpr int64_t kCallBytes = int64_t{48} << 10;
 // A point of an exploration takes so much beside.
 inline constexpr int64_t kPointBytes = int64_t{8} << 10;
 // A request takes so much while it is read: as it came, parsed, and as the tokenizer sees it.
-inline constexpr int64_t kReadBytes = int64_t{8} << 20;
+inline constexpr int64_t kReadBytes = int64_t{4} << 20;
 
 // What a server's parts ask for, in bytes where nothing else is said.
 struct MemoryNeeds {

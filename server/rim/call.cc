@@ -46,12 +46,15 @@ void Call::Submit(const grpc::ByteBuffer& bytes, v1::SummarizeResponse* reply, S
   *reply = std::move(prepared->reply);
   NoteSubmitted();
   id_ = parts_.scheduler->Submit(std::move(prepared->request), std::move(callbacks));
+  if (cancelled_) parts_.scheduler->Cancel(id_);
 }
 
 bool Call::late() const { return absl::Now() + kTimerSlack >= deadline_; }
 
 void Call::Cancel() {
-  if (id_ != 0 && !late()) parts_.scheduler->Cancel(id_);
+  if (late()) return;
+  cancelled_ = true;
+  if (id_ != 0) parts_.scheduler->Cancel(id_);
 }
 
 grpc::Status Call::End(const absl::Status& status) {

@@ -1,6 +1,7 @@
 #ifndef TRIMTAB_SERVER_RIM_CALL_H_
 #define TRIMTAB_SERVER_RIM_CALL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -16,7 +17,8 @@
 namespace trimtab {
 
 // What every call to the scheduler has in common: its memory, its deadline, its id there, its end in the metrics and
-// the log. The article never reaches the log. Not thread-safe.
+// the log. The article never reaches the log. Not thread-safe, but
+// for Cancel.
 class Call {
  public:
   // `role` is what the caller must have. Takes the memory of a call, to its end.
@@ -36,7 +38,7 @@ class Call {
   void Submit(const grpc::ByteBuffer& request, v1::SummarizeResponse* reply, SummaryCallbacks callbacks);
 
   // The caller is gone: ends the request within one step. A caller that is gone because time is up gets
-  // DeadlineExceeded from the scheduler, which watches the same deadline. REQUIRES: Submit has returned.
+  // DeadlineExceeded from the scheduler, which watches the same deadline. From any thread, beside Submit too.
   void Cancel();
 
   // For those that submit themselves: from now on an internal error is this server's own.
@@ -52,7 +54,8 @@ class Call {
   const absl::Time deadline_;
   MemoryBudget::Share memory_, more_memory_;
   const absl::Status allowed_;
-  uint64_t id_ = 0;  // 0: not in the scheduler.
+  std::atomic<uint64_t> id_ = 0;  // 0: not in the scheduler.
+  std::atomic<bool> cancelled_ = false;
   bool submitted_ = false;
 };
 

@@ -24,15 +24,17 @@ absl::Status LateError() {
 
 }  // namespace
 
-ExploreCall::ExploreCall(const SummarizerParts& parts, const grpc::CallbackServerContext& context,
-                         const grpc::ByteBuffer& request)
-    : parts_(parts), call_(parts, "Explore", context) {
-  status_ = Prepare(request);
+ExploreCall::ExploreCall(const SummarizerParts& parts, const grpc::CallbackServerContext& context)
+    : RequestReactor(parts, "Explore", context), parts_(parts) {
+  Begin();
+}
+
+void ExploreCall::OnRequest(absl::StatusOr<const grpc::ByteBuffer*> request) {
+  status_ = request.ok() ? Prepare(**request) : request.status();
   Pump();
 }
 
 absl::Status ExploreCall::Prepare(const grpc::ByteBuffer& bytes) {
-  RETURN_IF_ERROR(call_.allowed());
   v1::ExploreRequest request;
   RETURN_IF_ERROR(ParseMessage(bytes, &request));
   ASSIGN_OR_RETURN(plan_, PlanExploration(parts_, request));

@@ -13,8 +13,8 @@
 #include "grpcpp/alarm.h"
 #include "grpcpp/grpcpp.h"
 #include "server/mailbox.h"
-#include "server/rim/call.h"
 #include "server/rim/explore_plan.h"
+#include "server/rim/request_reactor.h"
 #include "server/scheduler.h"
 #include "trimtab/v1/summarizer.pb.h"
 
@@ -23,17 +23,17 @@ namespace trimtab {
 // One Explore call. Keeps a bounded number of its points in the scheduler and submits the next ones as they end, all
 // that it can at one moment, so that the paths of all are planned together. Points are decoded and scored on gRPC's
 // threads; the engine thread only leaves results here and never waits. Where a reader is behind, nothing more is
-// submitted: it costs memory for about twice that number. Deletes itself when gRPC is done with it.
-class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+// submitted: it costs memory for about twice that number.
+class ExploreCall final : public RequestReactor {
  public:
-  ExploreCall(const SummarizerParts& parts, const grpc::CallbackServerContext& context,
-              const grpc::ByteBuffer& request);
+  ExploreCall(const SummarizerParts& parts, const grpc::CallbackServerContext& context);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
-  void OnDone() override { delete this; }
 
  private:
+  void OnRequest(absl::StatusOr<const grpc::ByteBuffer*> request) override;
+
   struct Point {
     uint64_t id = 0;        // In the scheduler; 0: not there.
     EncoderInputIds input;  // From its first try to be submitted to its end.
@@ -67,7 +67,7 @@ class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
   const SummarizerParts& parts_;
 
-  Mailbox<News> news_;  // To the pump, which works from the constructor on.
+  Mailbox<News> news_;  // To the pump, which counts as working from the constructor on.
 
   // Of the pump.
   ExplorePlan plan_;
@@ -82,8 +82,6 @@ class ExploreCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   EncoderInputIds input_;
   grpc::ByteBuffer bytes_;  // On its way.
   std::unique_ptr<grpc::Alarm> alarm_;
-
-  Call call_;
 };
 
 }  // namespace trimtab

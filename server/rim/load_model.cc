@@ -20,9 +20,8 @@
 namespace trimtab {
 namespace {
 
-constexpr int kRewardThreads = 1;  // The engine is to keep the others.
-// Requests that are read at a time: enough that processors have work while senders are slow.
-constexpr int kReadersPerCore = 8;
+constexpr int kRewardThreads = 1;   // The engine is to keep the others.
+constexpr int kMostReaders = 1024;  // Slow senders are many sooner than memory is short.
 // By which the blocks of an engine may be larger than what it needs.
 constexpr int64_t kRoundedUp = int64_t{8} << 20;
 
@@ -67,7 +66,7 @@ MemoryNeeds NeedsOf(const ServerOptions& options, const LoadedModel& model) {
   const Parameters& parameters = *model.parameters;
   MemoryNeeds needs;
   needs.rows = options.max_batch_rows;
-  needs.readers = kReadersPerCore * ThreadsOrCores(0);
+  needs.readers = kMostReaders;
   needs.staged = options.staging_bytes > 0 ? options.staging_bytes : DefaultStagingBytes(*model.base);
   if (!model.backend->on_host()) return needs;
   const EngineMemory engine = MemoryOf(parameters.config(), EngineOptionsOf(options));

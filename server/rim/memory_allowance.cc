@@ -95,15 +95,15 @@ std::optional<int64_t> CgroupMemoryLimit(absl::string_view cgroup, const std::st
 
 MemoryAllowance MemoryMeter::Read() const {
   const ProcessMemory now = ReadProcessMemory();
-  const int64_t resident = now.anonymous + now.shared + program_;
+  const int64_t kept = now.anonymous + now.shared;
   std::vector<MemoryAllowance> allowed;
   if (asked_ > 0) {
-    allowed.push_back({"--memory-limit", asked_, resident});
+    allowed.push_back({"--memory-limit", asked_, kept + now.files});
   } else {
     allowed.push_back(
-        {"the memory of the machine", int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE), resident});
+        {"the memory of the machine", int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE), kept + program_});
     const auto group = CgroupMemoryLimit(Slurp("/proc/self/cgroup"), "/sys/fs/cgroup");
-    if (group.has_value()) allowed.push_back({"the memory limit of the control group", *group, resident});
+    if (group.has_value()) allowed.push_back({"the memory limit of the control group", *group, kept + program_});
   }
   AddResourceLimit(RLIMIT_DATA, "RLIMIT_DATA", now.data, &allowed);
   AddResourceLimit(RLIMIT_AS, "RLIMIT_AS", now.address, &allowed);

@@ -33,9 +33,9 @@ struct MemoryAllowance {
   int64_t room() const { return limit - held; }
 };
 
-// Of what is allowed, the limit that leaves least: RLIMIT_DATA and RLIMIT_AS, and `asked`, or where that is 0 the
-// control group's or the machine's memory. Of mapped files, those count that were resident at construction: the program
-// itself. A checkpoint's, which is read once, the system can take back.
+// Of what is allowed, the limit that leaves least: RLIMIT_DATA and RLIMIT_AS, and `asked`, for all that is resident, or
+// where that is 0 the control group's or the machine's memory. Against the latter two, of mapped files those count that
+// were resident at construction: the program itself. A checkpoint's, which is read once, the system takes back.
 class MemoryMeter {
  public:
   explicit MemoryMeter(int64_t asked) : asked_(asked), program_(ReadProcessMemory().files) {}

@@ -30,10 +30,13 @@
 namespace trimtab {
 namespace {
 
-constexpr int kMaxReceiveBytes = 4 << 20;  // The largest valid request is a little over 1 MiB.
+constexpr int kMaxReceiveBytes = 2 << 20;  // The largest valid request is a little over 1 MiB.
+constexpr int kUnreadBytes = 16 << 10;     // That a sender may be ahead of who reads.
+constexpr int kSocketReadBytes = 8 << 10;  // In one piece, which lives as long as the last message it is part of.
 constexpr int64_t kNoStaging = 1;          // Byte: no version fits.
 constexpr int kMaxMetadataBytes = 16 << 10;
 constexpr int64_t kMaxStreamsPerConnection = 1024;
+constexpr auto kReadPatience = std::chrono::seconds(2);
 constexpr auto kShutdownGrace = std::chrono::seconds(1);  // For replies on their way when all requests have ended.
 
 std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
@@ -47,13 +50,20 @@ RequestLimits LimitsOf(const ServerOptions& options, const MemoryPlan& memory) {
           .deterministic = options.deterministic};
 }
 
+// Twice the calls that there is memory for: so that some are refused, and told so, instead of waiting in their client.
+int StreamsPerConnection(const MemoryPlan& memory) {
+  return static_cast<int>(std::min(kMaxStreamsPerConnection, 2 * memory.requests / kCallBytes));
+}
+
 void SetLimits(const MemoryPlan& memory, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                             static_cast<int>(std::min(kMaxStreamsPerConnection, memory.requests / kCallBytes)));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, StreamsPerConnection(memory));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // It would widen the window of what nobody reads yet.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kUnreadBytes);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kSocketReadBytes);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // A second server on our port is an error.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
@@ -90,6 +100,7 @@ struct Server::Impl {
   std::unique_ptr<MixedWeightCache> cache;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<MemoryBudget> memory;
+  std::unique_ptr<ReadGate> gate;
   const RougeScorer rouge;
   std::unique_ptr<SummarizerService> service;
   std::unique_ptr<AdminService> admin;  // Null where it is not served.
@@ -124,11 +135,13 @@ absl::Status Server::Impl::Start() {
   RETURN_IF_ERROR(StartEngine());
   Prewarm();
   memory = std::make_unique<MemoryBudget>(model.memory.requests, &metrics);
+  gate = std::make_unique<ReadGate>(model.memory.readers, kReadPatience);
   const SummarizerParts parts{.store = store.get(),
                               .tokenizer = model.tokenizer.get(),
                               .scheduler = scheduler.get(),
                               .metrics = &metrics,
                               .memory = memory.get(),
+                              .gate = gate.get(),
                               .tokens = tokens.get(),
                               .bounds = BoundsOf(options),
                               .grid = GridOf(options),

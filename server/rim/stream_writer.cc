@@ -8,10 +8,14 @@
 
 namespace trimtab {
 
-StreamWriter::StreamWriter(const SummarizerParts& parts, const grpc::CallbackServerContext& context,
-                           const grpc::ByteBuffer& request)
-    : tokenizer_(parts.tokenizer), decoder_(parts.tokenizer), call_(parts, "StreamSummarize", context) {
-  call_.Submit(request, &reply_,
+StreamWriter::StreamWriter(const SummarizerParts& parts, const grpc::CallbackServerContext& context)
+    : RequestReactor(parts, "StreamSummarize", context), tokenizer_(parts.tokenizer), decoder_(parts.tokenizer) {
+  Begin();
+}
+
+void StreamWriter::OnRequest(absl::StatusOr<const grpc::ByteBuffer*> request) {
+  if (!request.ok()) return OnEnd(request.status());
+  call_.Submit(**request, &reply_,
                {.on_token = [this](int32_t token) { OnToken(token); },
                 .on_done = [this](absl::StatusOr<SummaryResult> result) { OnEnd(std::move(result)); }});
 }

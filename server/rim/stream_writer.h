@@ -10,7 +10,7 @@
 #include "grpcpp/grpcpp.h"
 #include "model/tokenizer.h"
 #include "server/mutex.h"
-#include "server/rim/call.h"
+#include "server/rim/request_reactor.h"
 #include "server/scheduler.h"
 #include "trimtab/v1/summarizer.pb.h"
 
@@ -18,17 +18,16 @@ namespace trimtab {
 
 // One StreamSummarize call. At most one message is on its way; the tokens that arrive meanwhile wait as ids (at most
 // max_new_tokens of them) and leave together in the next message, so a slow reader costs memory for one summary and
-// never holds up the engine. Deletes itself when gRPC is done with it.
-class StreamWriter final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+// never holds up the engine.
+class StreamWriter final : public RequestReactor {
  public:
-  StreamWriter(const SummarizerParts& parts, const grpc::CallbackServerContext& context,
-               const grpc::ByteBuffer& request);
+  StreamWriter(const SummarizerParts& parts, const grpc::CallbackServerContext& context);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override { call_.Cancel(); }
-  void OnDone() override { delete this; }
 
  private:
+  void OnRequest(absl::StatusOr<const grpc::ByteBuffer*> request) override;
   void OnToken(int32_t token);
   void OnEnd(absl::StatusOr<SummaryResult> result);
 
@@ -55,8 +54,6 @@ class StreamWriter final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   bool broken_ = false;          // A write failed: the caller is gone.
   grpc::ByteBuffer bytes_;       // On its way.
   v1::SummarizeResponse reply_;  // Written by Submit before the first token arrives.
-
-  Call call_;  // Last: tokens may arrive as soon as it has submitted.
 };
 
 }  // namespace trimtab

@@ -3,36 +3,43 @@
 #include "model/status_macros.h"
 #include "server/rim/call.h"
 #include "server/rim/explore_call.h"
+#include "server/rim/request_reactor.h"
 #include "server/rim/stream_writer.h"
 #include "server/rim/wire.h"
 
 namespace trimtab {
 namespace {
 
-class UnaryCall final : public grpc::ServerUnaryReactor {
+class WholeSummary final : public RequestReactor {
  public:
-  UnaryCall(const SummarizerParts& parts, const grpc::CallbackServerContext& context, const grpc::ByteBuffer& request,
-            grpc::ByteBuffer* response)
-      : call_(parts, "Summarize", context) {
-    call_.Submit(request, &reply_,
-                 {.on_token = nullptr,
-                  .on_done = [this, response, tokenizer = parts.tokenizer](absl::StatusOr<SummaryResult> result) {
-                    if (result.ok()) {
-                      Complete(*tokenizer, *result, &reply_);
-                      WriteMessage(reply_, response);
-                    }
-                    Finish(call_.End(result.status()));
-                  }});
+  WholeSummary(const SummarizerParts& parts, const grpc::CallbackServerContext& context)
+      : RequestReactor(parts, "Summarize", context), tokenizer_(parts.tokenizer) {
+    Begin();
   }
 
-  // Neither is called before the constructor has returned.
   void OnCancel() override { call_.Cancel(); }
-  void OnDone() override { delete this; }
 
  private:
+  void OnRequest(absl::StatusOr<const grpc::ByteBuffer*> request) override {
+    if (!request.ok()) return End(request.status());
+    call_.Submit(**request, &reply_,
+                 {.on_token = nullptr, .on_done = [this](absl::StatusOr<SummaryResult> result) { End(result); }});
+  }
+  void End(const absl::StatusOr<SummaryResult>& result) {
+    if (!result.ok()) return Finish(call_.End(result.status()));
+    Complete(*tokenizer_, *result, &reply_);
+    WriteMessage(reply_, &bytes_);
+    StartWriteAndFinish(&bytes_, grpc::WriteOptions(), call_.End(absl::OkStatus()));
+  }
+
+  const Tokenizer* const tokenizer_;
   v1::SummarizeResponse reply_;
-  Call call_;
+  grpc::ByteBuffer bytes_;
 };
+
+int MethodIndex(const char* name) {
+  return v1::SummarizeRequest::descriptor()->file()->FindServiceByName("Summarizer")->FindMethodByName(name)->index();
+}
 
 }  // namespace
 
@@ -98,19 +105,19 @@ void Complete(const Tokenizer& tokenizer, const SummaryResult& result, v1::Summa
   reply->mutable_token_ids()->Assign(generation.tokens.begin(), generation.tokens.end());
 }
 
-grpc::ServerUnaryReactor* SummarizerService::Summarize(grpc::CallbackServerContext* context,
-                                                       const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-  return new UnaryCall(parts_, *context, *request, response);
+SummarizerService::SummarizerService(SummarizerParts parts) : parts_(std::move(parts)) {
+  TakeCallsOf<WholeSummary>("Summarize");
+  TakeCallsOf<StreamWriter>("StreamSummarize");
+  TakeCallsOf<ExploreCall>("Explore");
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* SummarizerService::StreamSummarize(grpc::CallbackServerContext* context,
-                                                                               const grpc::ByteBuffer* request) {
-  return new StreamWriter(parts_, *context, *request);
-}
-
-grpc::ServerWriteReactor<grpc::ByteBuffer>* SummarizerService::Explore(grpc::CallbackServerContext* context,
-                                                                       const grpc::ByteBuffer* request) {
-  return new ExploreCall(parts_, *context, *request);
+template <typename ReactorOfCall>
+void SummarizerService::TakeCallsOf(const char* method) {
+  const int index = MethodIndex(method);
+  MarkMethodStreamed(index, nullptr);
+  MarkMethodRawCallback(
+      index, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                 [this](grpc::CallbackServerContext* context) { return new ReactorOfCall(parts_, *context); }));
 }
 
 grpc::ServerUnaryReactor* SummarizerService::GetModelInfo(grpc::CallbackServerContext* context,

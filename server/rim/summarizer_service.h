@@ -14,6 +14,7 @@
 #include "server/memory_budget.h"
 #include "server/metrics.h"
 #include "server/parameter_store.h"
+#include "server/read_gate.h"
 #include "server/rim/convert.h"
 #include "server/rim/tokens.h"
 #include "server/scheduler.h"
@@ -29,6 +30,7 @@ struct SummarizerParts {
   Scheduler* scheduler = nullptr;
   Metrics* metrics = nullptr;
   MemoryBudget* memory = nullptr;  // Of all calls.
+  ReadGate* gate = nullptr;        // To reading their requests.
   const Tokens* tokens = nullptr;  // Null: everybody may call.
   SteeringBounds bounds;
   CoefficientGrid grid;
@@ -46,24 +48,19 @@ struct PreparedRequest {
 
 // trimtab.v1.Summarizer: translates, submits, finishes. Validation and tokenising run on the gRPC thread that brought
 // the call; replies are sent from the scheduler's threads, which are never blocked: while one message of a stream is on
-// its way, the tokens that follow are gathered into the next. Thread-safe. Raw methods: see wire.h.
-class SummarizerService final
-    : public v1::Summarizer::WithRawCallbackMethod_Summarize<
-          v1::Summarizer::WithRawCallbackMethod_StreamSummarize<v1::Summarizer::WithRawCallbackMethod_Explore<
-              v1::Summarizer::WithCallbackMethod_GetModelInfo<v1::Summarizer::Service>>>> {
+// its way, the tokens that follow are gathered into the next. Thread-safe. Raw methods: see wire.h; read by ourselves:
+// see request_reactor.h.
+class SummarizerService final : public v1::Summarizer::WithCallbackMethod_GetModelInfo<v1::Summarizer::Service> {
  public:
-  explicit SummarizerService(SummarizerParts parts) : parts_(std::move(parts)) {}
+  explicit SummarizerService(SummarizerParts parts);
 
-  grpc::ServerUnaryReactor* Summarize(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                      grpc::ByteBuffer* response) override;
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamSummarize(grpc::CallbackServerContext* context,
-                                                              const grpc::ByteBuffer* request) override;
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* Explore(grpc::CallbackServerContext* context,
-                                                      const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* GetModelInfo(grpc::CallbackServerContext* context, const v1::GetModelInfoRequest* request,
                                          v1::GetModelInfoResponse* response) override;
 
  private:
+  template <typename ReactorOfCall>
+  void TakeCallsOf(const char* method);
+
   SummarizerParts parts_;
 };
 

@@ -15,10 +15,12 @@ ARTICLE = ROOT / "deploy/demo-article.txt"
 class Server:
     """trimtabd on the embedded checkpoint; ends with the block it is used in."""
 
-    def __init__(self, build, *flags, model=PILOT):
+    def __init__(self, build, *flags, model=PILOT, data_limit=None):
         self.build = pathlib.Path(build)
         command = [self.build / "server/trimtabd", "--model", model, "--listen", "127.0.0.1:0", "--metrics-listen",
                    "127.0.0.1:0", "--log-level", "warning", "--drain-accept-seconds", "0", *flags]
+        if data_limit:
+            command = ["prlimit", f"--data={data_limit}", *command]
         self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         found = re.fullmatch(r"listening grpc=(\S+) metrics=(\S+)\n", line)
@@ -48,6 +50,10 @@ class Server:
 
     def peak_mib(self):
         return self._status("VmHWM") / 1024
+
+    def data_mib(self):
+        """What RLIMIT_DATA counts."""
+        return self._status("VmData") / 1024
 
     def threads(self):
         return self._status("Threads")

@@ -53,7 +53,7 @@ TEST_F(ServerRefusalsTest, BadWeights) {
   ExpectRefused(WithWeights({-kInfinity, 1.0}), "steering.weights[0]");
   ExpectRefused(WithWeights({1e308, 1e308}), "steering.weights[0]");
   ExpectRefused(WithWeights({-std::numeric_limits<double>::denorm_min(), 1.0}), "steering.weights[0]");
-  ExpectRefused(WithWeights(std::vector<double>(1'000'000, 1e-6)), "steering.weights");
+  ExpectRefused(WithWeights(std::vector<double>(200'000, 5e-6)), "steering.weights");
   ExpectRefused(WithWeights({1.0}), "steering.weights");
   ExpectRefused(WithWeights({0.5, 0.25, 0.25}), "steering.weights");
   ExpectRefused(WithWeights({0.5, 0.502}), "steering.weights");
@@ -149,7 +149,7 @@ TEST_F(ServerRefusalsTest, BytesThatAreNoUtf8OrNoMessageAtAllAndThenServesOn) {
             grpc::StatusCode::INTERNAL);
   EXPECT_EQ(RawCall(channel, "/trimtab.v1.Summarizer/Summarize", "\xff\xff\xff").first.error_code(),
             grpc::StatusCode::INTERNAL);
-  EXPECT_EQ(RawCall(channel, "/trimtab.v1.Summarizer/Summarize", std::string(9 << 20, 'x')).first.error_code(),
+  EXPECT_EQ(RawCall(channel, "/trimtab.v1.Summarizer/Summarize", std::string(3 << 20, 'x')).first.error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(RawCall(channel, "/trimtab.v1.Summarizer/Nothing", "").first.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_TRUE(Call(WithWeights({0.5, 0.5})).ok());
