@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Starts the server on the embedded checkpoint, steers one article between two rewards, shows what was cached, and stops.
+# Starts the server on the embedded checkpoint, steers one article between three rewards, shows what was cached, and stops.
 # `./dev demo` builds the binaries and runs this. Everything stays on 127.0.0.1.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly bin=build/release
 readonly article=deploy/demo-article.txt
+readonly weightings=(--weights 1,0,0 --weights 0,1,0 --weights 0,0,1 --weights 0.34,0.33,0.33)
 scratch=$(mktemp -d)
 server_pid=
 
@@ -23,7 +24,7 @@ clean_up() {
 trap clean_up EXIT
 
 start_server() {  # Sets server_pid, grpc and metrics.
-  "$bin"/server/trimtabd --model deploy/models/debian-pilot --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 \
+  "$bin"/server/trimtabd --model deploy/models/debian --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 \
     --drain-accept-seconds 0 --log-level warning >"$scratch/stdout" 2>"$scratch/stderr" &
   server_pid=$!
   local line deadline=$((SECONDS + 60))
@@ -52,12 +53,12 @@ cache_counters() {
 start_server
 title "The article"
 cat "$article"
-title "One article, three weightings of (brief, full): the weights are mixed for each on first sight"
-summarize --weights 1,0 --weights 0.5,0.5 --weights 0,1
+title "One article, four weightings of (rouge, nli, quality): the weights are mixed for each on first sight"
+summarize "${weightings[@]}"
 title "The same again: the mixed weights are still there"
-summarize --weights 1,0 --weights 0.5,0.5 --weights 0,1
+summarize "${weightings[@]}"
 title "alpha = 1: reference attention with the shared tensors, whatever the weights"
-summarize --alpha 1 --weights 1,0 --weights 0,1
+summarize --alpha 1 --weights 1,0,0 --weights 0,0,1
 title "The cache, from the server's metrics"
 cache_counters
 title "SIGTERM: the server drains"

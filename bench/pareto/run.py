@@ -144,7 +144,7 @@ class Bench:
             "checkpoint_mb": round(sum(file.stat().st_size for file in (run / "latest").rglob("*.safetensors")
                                        if "reward_models" not in file.parts) / 1e6),
             "training_minutes": round(self.minutes(run), 1),
-            **self.condensed(self.evaluate(run / "latest", wanted.steerings, made.realign)),
+            **self.condensed(self.evaluate(run / "latest", systems.steerings(task, self.arguments.alpha), made.realign)),
         })
 
     def reference(self, task):

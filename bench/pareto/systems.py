@@ -25,6 +25,11 @@ class Task:
     sampling: dict = dataclasses.field(default_factory=dict)
 
 
+def steerings(task, alpha_min):
+    """Those of a task that a policy of this alpha_min can follow; what lies below is lifted to it."""
+    return list(dict.fromkeys((w, None if alpha is None else max(alpha, alpha_min)) for w, alpha in TASKS[task].steerings))
+
+
 def at_fixed_alpha(*rewards):
     weights = TWO_WEIGHTS if len(rewards) == 2 else THREE_WEIGHTS
     return Task(rewards, tuple((w, None) for w in weights))

@@ -143,6 +143,10 @@ class SystemsTest(unittest.TestCase):
                 self.assertEqual(len(weights), len(task.rewards))
                 self.assertAlmostEqual(sum(weights), 1.0)
 
+    def test_alphas_below_the_least_are_lifted_to_it_and_stand_once(self):
+        self.assertEqual([alpha for _, alpha in systems.steerings("composite", .05)], [.05, .1, .2, .3, .5, .7, 1])
+        self.assertEqual(systems.steerings("precision_recall", .05)[0], ((1, 0), None))
+
     def test_alphas_are_stated_for_all_steerings_of_a_task_or_for_none(self):
         for task in systems.TASKS.values():
             self.assertEqual(len({alpha is None for _, alpha in task.steerings}), 1)

@@ -15,7 +15,8 @@ import time
 import markdown
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PILOT = ROOT / "deploy/models/debian-pilot"
+MODELS = ROOT / "deploy/models"
+PILOT = MODELS / "debian-pilot"
 PROGRAMS = {"trimtab": "client", "trimtabd": "server", "trimtab-gateway": "client/gateway", "trimtab-trainer": "trainer"}
 SERVERS = ("trimtabd", "trimtab-gateway", "server.py")
 ENDS_AT_ONCE = ("--help", "--check", "--print-config", "--version")
@@ -60,8 +61,8 @@ class Workspace:
         self._ports = {}
         self._running = {}  # By program and port.
         for name in ("client", "deploy", "proto"):
-            shutil.copytree(ROOT / name, self.folder / name, symlinks=True, ignore=shutil.ignore_patterns("build", "debian-pilot"))
-        (self.folder / "deploy/models/debian-pilot").symlink_to(PILOT)
+            shutil.copytree(ROOT / name, self.folder / name, symlinks=True, ignore=shutil.ignore_patterns("build", "models"))
+        (self.folder / "deploy/models").symlink_to(MODELS)
         (self.folder / "build").mkdir()
         (self.folder / "build/release").symlink_to(build)
         (self.folder / "bin").mkdir()
