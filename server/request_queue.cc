@@ -55,7 +55,7 @@ absl::Status DrainedError() { return absl::UnavailableError("the server is stopp
 
 absl::StatusOr<size_t> RequestQueue::Add(std::span<std::unique_ptr<PendingRequest>> requests) {
   MutexLock lock(mutex_);
-  RETURN_IF_ERROR(CheckOpen());
+  RETURN_IF_ERROR(RefuseIfDraining());
   size_t taken = 0;
   for (; taken < requests.size(); ++taken) {
     std::unique_ptr<PendingRequest>& request = requests[taken];
@@ -77,17 +77,17 @@ absl::StatusOr<size_t> RequestQueue::Add(std::span<std::unique_ptr<PendingReques
 
 absl::Status RequestQueue::CheckRoom(uint64_t lane) {
   MutexLock lock(mutex_);
-  RETURN_IF_ERROR(CheckOpen());
-  return Places() < max_length_ || WhoGivesWay(lane) != nullptr ? absl::OkStatus() : FullError();
+  RETURN_IF_ERROR(RefuseIfDraining());
+  return Places() < max_length_ || WhoGivesWay(lane) != nullptr ? absl::OkStatus() : RefuseAsFull();
 }
 
-absl::Status RequestQueue::CheckOpen() const {
+absl::Status RequestQueue::RefuseIfDraining() const {
   if (!draining_) return absl::OkStatus();
   metrics_->rejected_draining.Increment();
   return DrainedError();
 }
 
-absl::Status RequestQueue::FullError() const {
+absl::Status RequestQueue::RefuseAsFull() const {
   metrics_->rejected_queue_full.Increment();
   return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", Places(), " requests wait; try again later"));
 }
@@ -95,7 +95,7 @@ absl::Status RequestQueue::FullError() const {
 absl::Status RequestQueue::MakeRoom(uint64_t lane) {
   if (Places() < max_length_) return absl::OkStatus();
   const PendingRequest* leaving = WhoGivesWay(lane);
-  if (leaving == nullptr) return FullError();
+  if (leaving == nullptr) return RefuseAsFull();
   displaced_.insert(leaving->id);
   metrics_->rejected_displaced.Increment();
   GiveBackPlace(leaving->lane);

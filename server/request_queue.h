@@ -94,8 +94,9 @@ class RequestQueue {
   void MoveToEnded(uint64_t id, absl::Status status, Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<PendingRequest> TakeOut(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeRoom(uint64_t lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status FullError() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // These count the refusal that they answer with.
+  absl::Status RefuseIfDraining() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RefuseAsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // For a newcomer of `lane` in a full queue; null: the newcomer itself.
   const PendingRequest* WhoGivesWay(uint64_t lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const PendingRequest& YoungestOf(uint64_t lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
