@@ -38,8 +38,8 @@ MUTATIONS = {
     "lower_half_dropped": ("formats.h", "    MultiplyAddBfloat16(a, b[1], d);\n", "", "product"),
     "int8_scale_of_the_neighbour": ("product.cu", "(sets.data[set])[output]", "(sets.data[set])[output ^ 1]", "product"),
     "prepare_pads_with_what_follows": ("prepare.cu", "return i < in ? row[i] : 0.0f;", "return row[i];", "product"),
-    "mix_tail_one_short": ("mix.cu", "kThreads, 0, stream}(MixElements, sets, 4 * vectors, n, out)",
-                           "kThreads, 0, stream}(MixElements, sets, 4 * vectors, n - 1, out)", "mix"),
+    "mix_tail_one_short": ("mix.cu", "kThreads, 0, queue}(MixElements, sets, 4 * vectors, n, out)",
+                           "kThreads, 0, queue}(MixElements, sets, 4 * vectors, n - 1, out)", "mix"),
     "mix_stride_of_one_block": ("mix.cu", "int64_t{gridDim.x} * kThreads;\n  for (int64_t i = int64_t{blockIdx.x} "
                                 "* kThreads + threadIdx.x; i < vectors", "kThreads;\n  for (int64_t i = "
                                 "threadIdx.x + 1; i < vectors", "mix"),
