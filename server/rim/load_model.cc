@@ -71,12 +71,12 @@ MemoryNeeds NeedsOf(const ServerOptions& options, const LoadedModel& model) {
   if (!model.backend->on_host()) return needs;
   const EngineMemory engine = MemoryOf(parameters.config(), EngineOptionsOf(options));
   const int64_t scratch = HostBlockBytes(parameters.scratch_bytes() / 4);
-  const int64_t mixed_bytes = std::max<int64_t>(1, MixedWeights::Bytes(parameters));
+  const int64_t mixed_bytes = std::max(kLeastMixtureBytes, MixedWeights::Bytes(parameters));
   needs.fixed = engine.fixed * (model.reward_models.empty() ? 1 : 2) + scratch + kRoundedUp;
   needs.row = engine.row;
   needs.article = HostBlockBytes(engine.input_token * options.max_input_tokens / 4);
   needs.mixture = HostBlockBytes(mixed_bytes / 4);
-  needs.mixtures = options.cache_bytes / mixed_bytes;
+  needs.mixtures = std::max<int64_t>(1, options.cache_bytes / mixed_bytes);
   needs.packed = HostBlockBytes(parameters.bytes() / 4) + engine.fixed + scratch;  // The canary runs an engine too.
   return needs;
 }

@@ -38,6 +38,9 @@ struct LoadedModel {
 // than is planned (SetHostMemoryLimit). One-line errors. `disk` must outlive the result.
 absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* disk);
 
+// What a mixture counts as at least: a model without conditioned matrices has none to speak of.
+inline constexpr int64_t kLeastMixtureBytes = 4096;
+
 // The engine's part of `options`, but for what memory allows.
 EngineOptions EngineOptionsOf(const ServerOptions& options);
 

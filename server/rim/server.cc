@@ -165,9 +165,9 @@ absl::Status Server::Impl::Start() {
 
 absl::Status Server::Impl::StartEngine() {
   Backend* const backend = model.backend.get();
-  const int64_t mixtures_bytes = model.memory.mixtures * MixedWeights::Bytes(*model.parameters);
-  MixedWeightCache::Options caching{.byte_budget = mixtures_bytes > 0 ? std::min(options.cache_bytes, mixtures_bytes)
-                                                                      : options.cache_bytes};
+  const int64_t mixture = std::max(kLeastMixtureBytes, MixedWeights::Bytes(*model.parameters));
+  const bool all = (model.memory.mixtures + 1) * mixture > options.cache_bytes;
+  MixedWeightCache::Options caching{.byte_budget = all ? options.cache_bytes : model.memory.mixtures * mixture};
   if (backend->on_host()) caching.prepare = [](int64_t bytes) { PrepareHost(bytes / 4); };
   cache = std::make_unique<MixedWeightCache>(
       caching,
