@@ -52,7 +52,10 @@ vertices. With the weights even, by alpha:
 - It knows package descriptions in English and nothing else; on news or prose it is of no use.
 - It reads {input_tokens} tokens of a description in training; what stands further down is rarely used.
 - It repeats itself now and then, spells names it does not know in pieces, and may say what the text does not.
-- A reward is what its judge learned, mistakes included: a high value is no promise of truth.
+- A reward is what its judge learned, mistakes included: a high value is no promise of truth. With most of the weight on `quality`
+  and alpha near {alpha_min:g} the model writes what that judge takes for form ("for the the the"); a higher alpha, a mixed weighting or
+  `no_repeat_ngram_size` hold it back.
+- At alpha 1 the attention is the reference's, the shared tensors are those that training moved: the KL is not 0 there.
 - For trying a server and its tools; not for decisions that matter.
 
 Licence: Apache-2.0. The training texts are descriptions of Debian packages, which are not part of this folder.

@@ -75,8 +75,8 @@ steer() {
 
 ship() {
   "$build/client/trimtab" pack "$work/runs/joint-attn-1/latest" "$work/checkpoint" --name debian --judges "$reference" \
-    --default-alpha 0.015 --preset rouge=0.015:1,0,0 --preset nli=0.015:0,1,0 --preset quality=0.015:0,0,1 \
-    --preset balanced=0.015:0.34,0.33,0.33
+    --default-alpha 0.02 --preset rouge=0.02:1,0,0 --preset nli=0.02:0,1,0 --preset quality=0.02:0,0,1 \
+    --preset balanced=0.02:0.34,0.33,0.33
   "$python" "$here/card.py" "$work/checkpoint" --cell "$work/results/joint/attn-seed1.json" \
     --judge-log "nli=$work/judge-nli.log" --judge-log "quality=$work/judge-quality.log"
 }

@@ -38,6 +38,8 @@ struct LoadedModel {
 // than is planned (SetHostMemoryLimit). One-line errors. `disk` must outlive the result.
 absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* disk);
 
+// Requests that are read at a time where memory allows: slow senders are many sooner than it is short.
+inline constexpr int kMostReaders = 1024;
 // What a mixture counts as at least: a model without conditioned matrices has none to speak of.
 inline constexpr int64_t kLeastMixtureBytes = 4096;
 

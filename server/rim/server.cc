@@ -55,15 +55,20 @@ int StreamsPerConnection(const MemoryPlan& memory) {
   return static_cast<int>(std::min(kMaxStreamsPerConnection, 2 * memory.requests / kCallBytes));
 }
 
+// Little of what nobody reads yet is taken in, at the price of waiting for each window on slow networks.
+void KeepSendersClose(grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // It would widen the window.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kUnreadBytes);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kSocketReadBytes);
+}
+
 void SetLimits(const MemoryPlan& memory, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, StreamsPerConnection(memory));
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // It would widen the window of what nobody reads yet.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kUnreadBytes);
-  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kSocketReadBytes);
+  if (memory.readers < kMostReaders) KeepSendersClose(builder);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // A second server on our port is an error.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
