@@ -20,7 +20,7 @@
 namespace trimtab {
 namespace {
 
-constexpr int kRewardThreads = 1;   // The engine is to keep the others.
+constexpr int kRewardThreads = 1;  // The engine is to keep the others.
 // By which the blocks of an engine may be larger than what it needs.
 constexpr int64_t kRoundedUp = int64_t{8} << 20;
 
