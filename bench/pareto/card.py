@@ -7,8 +7,7 @@ import pathlib
 import re
 
 import cells
-import measures
-from report import header, row, samples
+from report import header, row, samples, weightings_table
 
 ACCURACY = re.compile(r"accuracy ([0-9.]+)")
 
@@ -90,24 +89,12 @@ def elements(checkpoint, file):
     return total
 
 
-def weightings(task, system):
-    lines = header(", ".join(task.rewards), *task.rewards, "words", "KL")
-    curve, kl = task.curve(system), task.sampled(system, "kl")
-    for i, point in enumerate(task.seeds(system)[0]["points"]):
-        if point["alpha"] == min(task.alphas(system)):
-            lines.append(row(", ".join(f"{x:g}" for x in point["weights"]), *(f"{x:.2f}" for x in curve[i]), f"{point['words']:.1f}",
-                             f"{kl[i]:.2f}"))
-    return "\n".join(lines) + "\n"
-
-
 def alphas(task, system):
     lines = header("alpha", *task.rewards, "KL")
     curve, kl = task.curve(system), task.sampled(system, "kl")
     for i in task.by_alpha(system):
         lines.append(row(f"{task.alphas(system)[i]:g}", *(f"{x:.2f}" for x in curve[i]), f"{kl[i]:.2f}"))
-    order = task.by_alpha(system)
-    rank = measures.spearman([task.alphas(system)[i] for i in order], [kl[i] for i in order])
-    return "\n".join(lines) + f"\n\nRank correlation of the KL with alpha: {rank:.2f}.\n"
+    return "\n".join(lines) + f"\n\nRank correlation of the KL with alpha: {task.kl_follows_alpha(system):.2f}.\n"
 
 
 def card(checkpoint, task, system, logs):
@@ -124,7 +111,7 @@ def card(checkpoint, task, system, logs):
         presets=", ".join(f"`{name}` ({', '.join(f'{x:g}' for x in preset['w'])})" for name, preset in clp["presets"].items()),
         steps=settings["steps"], batch=settings["batch"], input_tokens=settings["max_input_tokens"],
         new_tokens=settings["max_new_tokens"], rate=settings["learning_rate"], minutes=cell["training_minutes"],
-        accuracies=accuracies(logs), count=task.count(), weightings=weightings(task, system),
+        accuracies=accuracies(logs), count=task.count(), weightings=weightings_table(task, system, 2),
         steering=", ".join(f"{name} {x:.2f}" for name, x in zip(task.rewards, task.steering(system))),
         differ=task.differ(system), alphas=alphas(task, system), samples=samples(task, system))
 

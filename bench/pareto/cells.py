@@ -117,6 +117,11 @@ class Task:
         weights, alphas = self.weights(system), self.alphas(system)
         return sorted((i for i, w in enumerate(weights) if w == weights[-1]), key=alphas.__getitem__)
 
+    def kl_follows_alpha(self, system):
+        """Rank correlation of the divergence with alpha, over by_alpha."""
+        order, kl, alphas = self.by_alpha(system), self.sampled(system, "kl"), self.alphas(system)
+        return measures.spearman([alphas[i] for i in order], [kl[i] for i in order])
+
     def scalar(self, system):
         """w.R at each steering."""
         return [sum(x * r for x, r in zip(w, rewards)) for w, rewards in zip(self.weights(system), self.curve(system))]

@@ -7,7 +7,6 @@ import pathlib
 import cells
 import claims
 import figures
-import measures
 
 INTRODUCTION = f"""# The paper's systems, compared
 
@@ -52,21 +51,21 @@ def alphas_table(task):
                    "KL against alpha")
     for system in task.systems():
         order, kl, reward = task.by_alpha(system), task.sampled(system, "kl"), task.scalar(system)
-        rank = measures.spearman([task.alphas(system)[i] for i in order], [kl[i] for i in order])
-        lines.append(row(system, len(task.cells[system]), *(f"{reward[i]:.3f} at {kl[i]:.2f}" for i in order), f"{rank:.2f}"))
+        lines.append(row(system, len(task.cells[system]), *(f"{reward[i]:.3f} at {kl[i]:.2f}" for i in order),
+                         f"{task.kl_follows_alpha(system):.2f}"))
     return "w.R at KL (nats per summary), by alpha, and the rank correlation of the KL with it.\n\n" + "\n".join(lines) + "\n"
 
 
-def weightings_table(task, system):
+def weightings_table(task, system, digits):
     """Markdown: each reward at each weighting of the lowest alpha."""
     lowest = min(task.alphas(system))
     lines = header(", ".join(task.rewards), *task.rewards, "words", "KL")
     kl, curve = task.sampled(system, "kl"), task.curve(system)
     for i, point in enumerate(task.seeds(system)[0]["points"]):
         if point["alpha"] == lowest:
-            lines.append(row(", ".join(f"{x:g}" for x in point["weights"]), *(f"{x:.3f}" for x in curve[i]),
+            lines.append(row(", ".join(f"{x:g}" for x in point["weights"]), *(f"{x:.{digits}f}" for x in curve[i]),
                              f"{point['words']:.1f}", f"{kl[i]:.2f}"))
-    return f"{system}, alpha {lowest:g}:\n\n" + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def samples(task, system):
@@ -101,7 +100,7 @@ def section(task, folder):
     for system in ("attn", "full"):
         if by_weight and task.has(system):
             if by_alpha or len(task.rewards) > 2:
-                parts.append(weightings_table(task, system))
+                parts.append(f"{system}, alpha {min(task.alphas(system)):g}:\n\n" + weightings_table(task, system, 3))
             parts.append(samples(task, system))
     return "\n".join(parts)
 
