@@ -1,7 +1,5 @@
 #include "model/pack.h"
 
-#include <deque>
-#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,20 +11,6 @@
 
 namespace trimtab {
 namespace {
-
-// Makes tensors of BF16 and holds their bytes.
-class Rounding {
- public:
-  Tensor Round(Tensor tensor) {
-    const std::string& bytes = bytes_.emplace_back(RoundToBf16(tensor));
-    tensor.dtype = DType::kBF16;
-    tensor.bytes = std::as_bytes(std::span<const char>(bytes.data(), bytes.size()));
-    return tensor;
-  }
-
- private:
-  std::deque<std::string> bytes_;
-};
 
 absl::StatusOr<ClpConfig> Described(ClpConfig clp, const PackOptions& options) {
   if (!options.name.empty()) clp.name = options.name;
@@ -46,9 +30,9 @@ absl::Status PackReference(const Checkpoint& rounded, const std::string& out) {
 
 absl::Status PackRewardModel(const std::string& folder, const std::string& out) {
   ASSIGN_OR_RETURN(const TensorSet model, OpenHuggingFaceTensors(folder));
-  Rounding rounding;
+  RoundedTensors rounded;
   TensorMap tensors;
-  for (const auto& [name, tensor] : model.tensors()) tensors.emplace(name, rounding.Round(tensor));
+  for (const auto& [name, tensor] : model.tensors()) tensors.emplace(name, rounded.Round(tensor));
   RETURN_IF_ERROR(WriteTensors(tensors, out, kPlainFile));
   RETURN_IF_ERROR(CopyFile(folder, out, kRewardModelFile));
   return CopyTexts(folder, out);
@@ -64,9 +48,9 @@ absl::Status PackCheckpoint(const std::string& folder, const PackOptions& option
   ASSIGN_OR_RETURN(checkpoint.clp, Described(std::move(checkpoint.clp), options));
   ASSIGN_OR_RETURN(const auto judges, RewardModelFolders(options.judges.empty() ? folder : options.judges));
   RETURN_IF_ERROR(MakeEmptyFolder(out));
-  Rounding rounding;
+  RoundedTensors rounded;
   for (ModelTensor& tensor : checkpoint.tensors) {
-    for (Tensor& set : tensor.sets) set = rounding.Round(set);
+    for (Tensor& set : tensor.sets) set = rounded.Round(set);
   }
   checkpoint.digest = ParametersDigest(checkpoint.tensors);
   for (const auto& [name, judge] : judges) {

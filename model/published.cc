@@ -70,18 +70,12 @@ absl::StatusOr<std::string> PublishedHeader(const Checkpoint& checkpoint,
 }
 
 Checkpoint RoundPublished(const Checkpoint& checkpoint) {
-  const std::vector<PublishedTensor> places = PublishedTensors(checkpoint);
-  auto owner = std::make_shared<std::vector<std::string>>();
-  owner->reserve(places.size());
+  auto rounded_tensors = std::make_shared<RoundedTensors>();
   std::vector<Tensor> tensors;
-  for (const PublishedTensor& place : places) {
-    Tensor tensor = place.In(checkpoint);
-    const std::string& bytes = owner->emplace_back(RoundToBf16(tensor));
-    tensor.dtype = DType::kBF16;
-    tensor.bytes = std::as_bytes(std::span<const char>(bytes.data(), bytes.size()));
-    tensors.push_back(std::move(tensor));
+  for (const PublishedTensor& place : PublishedTensors(checkpoint)) {
+    tensors.push_back(rounded_tensors->Round(place.In(checkpoint)));
   }
-  Checkpoint rounded = WithPublished(checkpoint, tensors, std::move(owner), checkpoint.version());
+  Checkpoint rounded = WithPublished(checkpoint, tensors, std::move(rounded_tensors), checkpoint.version());
   rounded.digest = rounded.clp.digest = ParametersDigest(rounded.tensors);
   return rounded;
 }

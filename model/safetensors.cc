@@ -203,6 +203,13 @@ std::string RoundToBf16(const Tensor& tensor) {
   return rounded;
 }
 
+Tensor RoundedTensors::Round(Tensor tensor) {
+  const std::string& bytes = bytes_.emplace_back(RoundToBf16(tensor));
+  tensor.dtype = DType::kBF16;
+  tensor.bytes = std::as_bytes(std::span<const char>(bytes.data(), bytes.size()));
+  return tensor;
+}
+
 absl::StatusOr<Safetensors> Safetensors::Open(const std::string& path) {
   ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
   const std::span<const std::byte> bytes = file->bytes();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <span>
@@ -34,6 +35,16 @@ absl::Status ToFloat32(const Tensor& tensor, absl::string_view name, std::span<f
 
 // The elements rounded to BF16, to nearest, ties to even; NaN stays NaN. REQUIRES: `tensor` is a float.
 std::string RoundToBf16(const Tensor& tensor);
+
+// Tensors rounded so, and the bytes they refer to, which live as long as this.
+class RoundedTensors {
+ public:
+  // REQUIRES: `tensor` is a float.
+  Tensor Round(Tensor tensor);
+
+ private:
+  std::deque<std::string> bytes_;
+};
 
 // An immutable name -> tensor index over bytes held by this object. Thread-safe. Memory use before validation is
 // O(header).

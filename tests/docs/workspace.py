@@ -70,7 +70,7 @@ class Workspace:
             (self.folder / "bin" / name).symlink_to(build / where / name)
         (self.folder / "bin/python3").symlink_to("/usr/bin/python3")  # The one with Debian's packages.
         shutil.copy(ROOT / "deploy/demo-article.txt", self.folder / "news.txt")
-        (self.folder / "summary.txt").write_text("data logger for weather stations with graphs of a day or a year\n")
+        (self.folder / "summary.txt").write_text("fast parser for CSV files, written in C\n")
         self._environment = {
             **os.environ,
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
