@@ -135,7 +135,7 @@ test("exploring draws every weighting; one is chosen by pointer or by keys and s
 
 test("against a reference the front is marked", () => open(async (page) => {
   await paste(page);
-  await page.locator("#reference").fill("data logger for weather stations with graphs");
+  await page.locator("#reference").fill("fast CSV parser for Python with dates");
   await explored(page);
   await page.getByText(/\d+ summaries, \d+ on the front/).waitFor();
   assert.ok((await page.locator("#front circle.best").count()) > 0);
@@ -227,7 +227,7 @@ for (const dark of [false, true]) {
       await steeredTo(page, weighting);
       await page.getByRole("button", { name: "Pin" }).click();
     }
-    await page.locator("#reference").fill("data logger for weather stations with graphs");
+    await page.locator("#reference").fill("fast CSV parser for Python with dates");
     await explored(page);
     await page.getByText(/on the front/).waitFor();
     await page.locator("#front circle.best").first().click();
