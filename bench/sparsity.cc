@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <random>
 #include <span>
@@ -144,10 +143,7 @@ int Main(int argc, char** argv) {
   app.add_option("--json", json, "Rows are written here too");
   CLI11_PARSE(app, argc, argv);
   Report report(json);
-  const absl::Status status = setup.model.empty() ? Compare(setup, &report) : Simulate(setup, &report);
-  if (status.ok()) return 0;
-  std::cerr << status << "\n";
-  return 1;
+  return ExitCode("sparsity", setup.model.empty() ? Compare(setup, &report) : Simulate(setup, &report));
 }
 
 }  // namespace

@@ -345,9 +345,7 @@ int Main(int argc, char** argv) {
   Update update(setup);
   absl::Status status = update.Load();
   if (status.ok()) status = update.Run(&report);
-  if (status.ok()) return 0;
-  std::cerr << status << "\n";
-  return 1;
+  return ExitCode("update", status);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "client/commands/token_flag.h"
 #include "client/endpoints.h"
 #include "client/remote_reward.h"
+#include "common/stop_signals.h"
 #include "model/rewards/reward_model.h"
 #include "model/status_macros.h"
 #include "prometheus/registry.h"
@@ -34,9 +35,6 @@ constexpr absl::Duration kLastPublish = absl::Seconds(30);  // How long the end 
 class StopOnSignals {
  public:
   explicit StopOnSignals(Control* control) {
-    sigemptyset(&signals_);
-    sigaddset(&signals_, SIGTERM);
-    sigaddset(&signals_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals_, &before_);
     waiter_ = std::thread([this, control] {
       int signal = 0;
@@ -51,7 +49,8 @@ class StopOnSignals {
   }
 
  private:
-  sigset_t signals_, before_;
+  const sigset_t signals_ = StopSignals();
+  sigset_t before_;
   std::thread waiter_;
 };
 

@@ -1,5 +1,4 @@
 // trimtab-gateway: flags, serve until a signal, finish what is under way.
-#include <csignal>
 #include <iostream>
 #include <memory>
 
@@ -11,6 +10,7 @@
 #include "common/completion.h"
 #include "common/help.h"
 #include "common/open_files.h"
+#include "common/stop_signals.h"
 
 namespace trimtab {
 namespace {
@@ -73,14 +73,6 @@ void AddFlags(CLI::App& app, Flags* flags) {
   AddTlsFlags(app, &options.tls, "TRIMTAB_GATEWAY_");
 }
 
-sigset_t StopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
-}
-
 int Complain(absl::string_view message, int code) {
   std::cerr << absl::StrCat("trimtab-gateway: ", message, "\n");
   return code;
@@ -99,10 +91,7 @@ void FitConnectionsIntoOpenFiles(GatewayOptions* options) {
 }
 
 int Serve(GatewayOptions options) {
-  // Before any thread starts, so that all of them leave these signals to sigwait.
-  const sigset_t signals = StopSignals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  BlockStopSignals();  // Before any thread starts.
   const absl::Status tls = CheckTls(options.tls);
   if (!tls.ok()) return Complain(tls.message(), kUsage);
   FitConnectionsIntoOpenFiles(&options);
@@ -110,9 +99,7 @@ int Serve(GatewayOptions options) {
   if (!gateway.ok()) return Complain(gateway.status().message(), kCannotServe);
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
   std::cout << absl::StrCat("listening http=", host, ":", (*gateway)->port(), "\n") << std::flush;
-  int signal = 0;
-  sigwait(&signals, &signal);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // A second one ends the process.
+  WaitForStop();
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
+#include "common/stop_signals.h"
 #include "model/mixed_weights.h"
 #include "server/rim/load_model.h"
 #include "server/rim/logging.h"
@@ -47,14 +48,6 @@ int Fail(const absl::Status& status) {
   return unusable ? kUnusable : kCannotServe;
 }
 
-sigset_t StopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
-}
-
 int Check(ServerOptions options) {
   options.state_dir.clear();  // Belongs to the server that runs.
   if (!options.tls_certificate.empty()) {
@@ -72,20 +65,14 @@ int Check(ServerOptions options) {
 }
 
 int Serve(const ServerOptions& options) {
-  // Before any thread starts, so that all of them leave these signals to sigwait.
-  const sigset_t signals = StopSignals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  BlockStopSignals();  // Before any thread starts.
 
   const auto server = Server::Start(options);
   if (!server.ok()) return Fail(server.status());
   std::cout << absl::StrCat("listening grpc=", (*server)->grpc_address(), " metrics=", (*server)->metrics_address(),
                             "\n")
             << std::flush;
-  int signal = 0;
-  sigwait(&signals, &signal);
-  spdlog::info("got {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // A second one ends the process.
+  spdlog::info("got {}", WaitForStop() == SIGTERM ? "SIGTERM" : "SIGINT");
   (*server)->Drain();
   return 0;
 }

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -10,6 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "kernels/backend.h"
+#include "tests/kernels/product_cases.h"
 #include "tests/kernels/random_floats.h"
 
 namespace trimtab {
@@ -41,17 +41,6 @@ class BasisProductTest : public testing::TestWithParam<std::tuple<std::string, P
     return y;
   }
 
-  static std::vector<float> Coefficients(int64_t rows) {
-    std::vector<float> c(rows * kMaxSets, std::numeric_limits<float>::quiet_NaN());  // Beyond the sets: not read.
-    for (int64_t r = 0; r < rows; ++r) {
-      const float first = static_cast<float>(r % 5) / 4.0f;
-      c[r * kMaxSets] = first;
-      c[r * kMaxSets + 1] = (1.0f - first) * 0.25f;
-      c[r * kMaxSets + 2] = (1.0f - first) * 0.75f;
-    }
-    return c;
-  }
-
   // sum_j c_j x W_j in double precision, for weights as they are stored (no precision but int8 changes them much).
   double Expected(const std::vector<float>& x, const std::vector<float>& c, int64_t r, int64_t n) const {
     double sum = 0.0;
@@ -71,7 +60,7 @@ class BasisProductTest : public testing::TestWithParam<std::tuple<std::string, P
 
 TEST_P(BasisProductTest, IsTheFormula) {
   const int64_t rows = 30;
-  std::vector<float> x = RandomFloats(rows * kIn, 1), c = Coefficients(rows);
+  std::vector<float> x = RandomFloats(rows * kIn, 1), c = BasisCoefficients(rows);
   const std::vector<float> stored = Multiply(x, c, 0, rows), added = Multiply(x, c, 0, rows, Accumulate::kAdd);
   // What rounding the operands costs a sum of kIn products of values around 1/2.
   const double tolerance = std::get<1>(GetParam()) == Precision::kFloat32    ? 1e-4
@@ -88,7 +77,7 @@ TEST_P(BasisProductTest, IsTheFormula) {
 
 TEST_P(BasisProductTest, ARowHasTheSameBitsInEveryBatch) {
   const int64_t rows = 40;
-  std::vector<float> x = RandomFloats(rows * kIn, 2), c = Coefficients(rows);
+  std::vector<float> x = RandomFloats(rows * kIn, 2), c = BasisCoefficients(rows);
   const std::vector<float> whole = Multiply(x, c, 0, rows);
   for (int64_t begin = 0; begin < rows; begin += 3) {
     for (int64_t count : {1, 2, 12, 25}) {
@@ -109,7 +98,7 @@ TEST_P(BasisProductTest, OneWholeCoefficientIsThatSet) {
 }
 
 TEST_P(BasisProductTest, ASetNobodyUsesIsNotRead) {
-  std::vector<float> x = RandomFloats(3 * kIn, 4), c = Coefficients(3);
+  std::vector<float> x = RandomFloats(3 * kIn, 4), c = BasisCoefficients(3);
   for (int64_t r = 0; r < 3; ++r) c[r * kMaxSets + 2] = 0.0f;
   const std::vector<float> before = Multiply(x, c, 0, 3);
   sets_[2].data = nullptr;  // Reading it would end the test.
@@ -118,7 +107,7 @@ TEST_P(BasisProductTest, ASetNobodyUsesIsNotRead) {
 
 TEST_P(BasisProductTest, ActivatedIsTheActivationOfTheProducts) {
   const int64_t rows = 27;
-  std::vector<float> x = RandomFloats(rows * kIn, 5), c = Coefficients(rows), y(rows * kOut);
+  std::vector<float> x = RandomFloats(rows * kIn, 5), c = BasisCoefficients(rows), y(rows * kOut);
   const std::vector<PackedMatrix> other = {sets_[2], sets_[0], sets_[1]};
   backend_->ActivatedMatMul({x.data(), rows, kIn}, Operand(sets_), Operand(other), Activation::kRelu,
                             {y.data(), rows, kOut}, {c.data(), rows, kMaxSets});

@@ -8,25 +8,11 @@
 
 #include "gtest/gtest.h"
 #include "kernels/backend.h"
+#include "tests/kernels/product_cases.h"
 #include "tests/kernels/random_floats.h"
 
 namespace trimtab {
 namespace {
-
-// A backend's packed copy of a matrix.
-class Matrix {
- public:
-  Matrix(Backend& backend, const std::vector<float>& w, int64_t out, int64_t in, Precision precision)
-      : buffer_(backend.Allocate(backend.PackedBytes(out, in, precision) / 4).value()) {
-    backend.Pack(w.data(), out, in, precision, buffer_.raw());
-    matrix_ = {buffer_.raw(), out, in, precision};
-  }
-  const PackedMatrix& get() const { return matrix_; }
-
- private:
-  Buffer buffer_;
-  PackedMatrix matrix_;
-};
 
 std::vector<float> Multiply(Backend& backend, std::vector<float> x, int64_t rows, const PackedMatrix& w,
                             Accumulate mode) {
@@ -34,13 +20,6 @@ std::vector<float> Multiply(Backend& backend, std::vector<float> x, int64_t rows
   const Product product{w, {y.data(), rows, w.out}, mode};
   backend.MatMul({x.data(), rows, w.in}, {&product, 1});
   return y;
-}
-
-void ExpectClose(const std::vector<float>& actual, const std::vector<float>& expected, double tolerance) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) {
-    ASSERT_NEAR(actual[i], expected[i], tolerance * (1.0 + std::abs(expected[i]))) << "at " << i;
-  }
 }
 
 // (instruction set, precision, threads)
@@ -57,7 +36,7 @@ TEST_P(ProductTest, AgreesForManyShapes) {
     for (int64_t in : {1, 7, 64, 129}) {
       for (int64_t out : {1, 15, 31, 32, 33, 100}) {
         const std::vector<float> x = RandomFloats(rows * in, seed++), w = RandomFloats(out * in, seed++);
-        const Matrix a(*cpu_, w, out, in, precision_), b(*reference_, w, out, in, precision_);
+        const PackedCopy a(*cpu_, w, out, in, precision_), b(*reference_, w, out, in, precision_);
         for (Accumulate mode : {Accumulate::kStore, Accumulate::kAdd}) {
           const std::vector<float> actual = Multiply(*cpu_, x, rows, a.get(), mode);
           const std::vector<float> expected = Multiply(*reference_, x, rows, b.get(), mode);
@@ -71,7 +50,7 @@ TEST_P(ProductTest, AgreesForManyShapes) {
 TEST_P(ProductTest, ARowHasTheSameBitsInEveryBatch) {
   const int64_t in = 320, out = 200, rows = 64;
   const std::vector<float> x = RandomFloats(rows * in, 1);
-  const Matrix w(*cpu_, RandomFloats(out * in, 2), out, in, precision_);
+  const PackedCopy w(*cpu_, RandomFloats(out * in, 2), out, in, precision_);
   const std::vector<float> whole = Multiply(*cpu_, x, rows, w.get(), Accumulate::kStore);
   for (int64_t begin = 0; begin < rows; begin += 7) {
     for (int64_t count : {1, 2, 6, 13, 24, 25}) {
@@ -86,8 +65,8 @@ TEST_P(ProductTest, ARowHasTheSameBitsInEveryBatch) {
 TEST_P(ProductTest, SeveralProductsAtOnceAreEachAsAlone) {
   const int64_t in = 96, rows = 5;
   std::vector<float> x = RandomFloats(rows * in, 3);
-  const Matrix a(*cpu_, RandomFloats(40 * in, 4), 40, in, precision_);
-  const Matrix b(*cpu_, RandomFloats(64 * in, 5), 64, in, precision_);
+  const PackedCopy a(*cpu_, RandomFloats(40 * in, 4), 40, in, precision_);
+  const PackedCopy b(*cpu_, RandomFloats(64 * in, 5), 64, in, precision_);
   std::vector<float> ya(rows * 40), yb(rows * 64, 0.5f);
   const Product products[] = {{a.get(), {ya.data(), rows, 40}}, {b.get(), {yb.data(), rows, 64}, Accumulate::kAdd}};
   cpu_->MatMul({x.data(), rows, in}, products);
@@ -98,7 +77,7 @@ TEST_P(ProductTest, SeveralProductsAtOnceAreEachAsAlone) {
 TEST_P(ProductTest, LeavesNeighboursOfAStridedResultAlone) {
   const int64_t rows = 3, in = 8, out = 5, stride = 9;
   std::vector<float> x = RandomFloats(rows * in, 1);
-  const Matrix w(*cpu_, RandomFloats(out * in, 2), out, in, precision_);
+  const PackedCopy w(*cpu_, RandomFloats(out * in, 2), out, in, precision_);
   std::vector<float> y(rows * stride, 42.0f);
   const Product product{w.get(), {y.data(), rows, stride}};
   cpu_->MatMul({x.data(), rows, in}, {&product, 1});
@@ -113,8 +92,8 @@ TEST_P(ProductTest, ActivatedProductsAgreeGatedAndPlain) {
       const int64_t in = 40;
       std::vector<float> x = RandomFloats(rows * in, 6), a(rows * out), b(rows * out);
       const std::vector<float> gate = RandomFloats(out * in, 7), up = RandomFloats(out * in, 8);
-      const Matrix cpu_gate(*cpu_, gate, out, in, precision_), cpu_up(*cpu_, up, out, in, precision_);
-      const Matrix ref_gate(*reference_, gate, out, in, precision_), ref_up(*reference_, up, out, in, precision_);
+      const PackedCopy cpu_gate(*cpu_, gate, out, in, precision_), cpu_up(*cpu_, up, out, in, precision_);
+      const PackedCopy ref_gate(*reference_, gate, out, in, precision_), ref_up(*reference_, up, out, in, precision_);
       for (bool gated : {true, false}) {
         const Rows xs{x.data(), rows, in};
         cpu_->ActivatedMatMul(xs, cpu_gate.get(), gated ? cpu_up.get() : PackedMatrix{}, activation,
@@ -140,7 +119,7 @@ class Int8Test : public testing::TestWithParam<std::string> {
   std::unique_ptr<Backend> cpu_ = NewCpuBackend(2, GetParam());
 
   void ExpectSameBits(const std::vector<float>& x, int64_t rows, const std::vector<float>& w, int64_t out, int64_t in) {
-    const Matrix a(*cpu_, w, out, in, Precision::kInt8), b(*reference_, w, out, in, Precision::kInt8);
+    const PackedCopy a(*cpu_, w, out, in, Precision::kInt8), b(*reference_, w, out, in, Precision::kInt8);
     EXPECT_EQ(Multiply(*cpu_, x, rows, a.get(), Accumulate::kStore),
               Multiply(*reference_, x, rows, b.get(), Accumulate::kStore));
   }
@@ -169,17 +148,7 @@ TEST_P(Int8Test, TheLongestSum) {
 }
 
 TEST_P(Int8Test, HalvesZerosAndTinyValues) {
-  const int64_t in = 70;
-  std::vector<float> x(2 * in, 0.0f), w(33 * in, 0.0f);
-  ExpectSameBits(x, 2, w, 33, in);
-  for (int64_t i = 0; i < in; ++i) x[i] = (static_cast<float>(i) + 0.5f) / 127.0f * (i % 2 == 0 ? 1.0f : -1.0f);
-  x[in - 1] = 1.0f;
-  for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 255) / 2.0f - 63.5f;
-  ExpectSameBits(x, 2, w, 33, in);
-  for (float& value : x) value *= 1e-35f;
-  ExpectSameBits(x, 2, w, 33, in);
-  for (float& value : w) value *= 1e-33f;
-  ExpectSameBits(x, 2, w, 33, in);
+  for (const AwkwardOperands& a : AllAwkwardOperands()) ExpectSameBits(a.x, a.kRows, a.w, a.kOut, a.kIn);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Int8Test, testing::ValuesIn(CpuInstructionSets()),

@@ -11,17 +11,11 @@
 #include "gtest/gtest.h"
 #include "tests/cuda_emulation/device_memory.h"
 #include "tests/kernels/cuda/device_rows.h"
+#include "tests/kernels/product_cases.h"
 #include "tests/kernels/random_floats.h"
 
 namespace trimtab {
 namespace {
-
-void ExpectClose(const std::vector<float>& actual, const std::vector<float>& expected, double tolerance) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) {
-    ASSERT_NEAR(actual[i], expected[i], tolerance * (1.0 + std::abs(expected[i]))) << "at " << i;
-  }
-}
 
 // Runs on both and compares.
 template <typename Run>

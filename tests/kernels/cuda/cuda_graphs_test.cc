@@ -11,6 +11,7 @@
 #include "tests/cuda_emulation/device_memory.h"
 #include "tests/cuda_emulation/graph.h"
 #include "tests/kernels/cuda/device_rows.h"
+#include "tests/kernels/product_cases.h"
 #include "tests/kernels/random_floats.h"
 
 namespace trimtab {
@@ -69,8 +70,8 @@ class CudaGraphsTest : public testing::Test {
   DeviceRows gain_{*backend_, RandomFloats(kDim, 2), kDim};
   DeviceRows x_{*backend_, std::vector<float>(kMostRows* kDim), kDim};
   DeviceRows y_{*backend_, std::vector<float>(kMostRows* kDim), kDim};
-  DeviceMatrix matrices_[2] = {{*backend_, RandomFloats(kDim* kDim, 3), kDim, kDim, Precision::kFloat32},
-                               {*backend_, RandomFloats(kDim* kDim, 4), kDim, kDim, Precision::kFloat32}};
+  PackedCopy matrices_[2] = {{*backend_, RandomFloats(kDim* kDim, 3), kDim, kDim, Precision::kFloat32},
+                             {*backend_, RandomFloats(kDim* kDim, 4), kDim, kDim, Precision::kFloat32}};
   GraphCounts before_ = CountGraphs();
 };
 

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "tests/kernels/cuda/device_rows.h"
+#include "tests/kernels/product_cases.h"
 #include "tests/kernels/random_floats.h"
 
 namespace trimtab {
@@ -94,7 +95,7 @@ TEST_F(CudaMixTest, MixingPackedMatricesIsPackingTheMix) {
   for (const auto& [out, in] : {std::pair{45, 19}, {17, 130}, {1, 1}}) {
     for (int k : {1, 2, 3, 6}) {
       for (Precision from : {Precision::kFloat32, Precision::kBfloat16}) {
-        std::vector<DeviceMatrix> matrices;
+        std::vector<PackedCopy> matrices;
         std::vector<PackedMatrix> sets;
         std::vector<std::vector<float>> kept;
         std::vector<float> c;
@@ -105,13 +106,13 @@ TEST_F(CudaMixTest, MixingPackedMatricesIsPackingTheMix) {
           kept.push_back(std::move(set));
           c.push_back(1.0f / static_cast<float>(k));
         }
-        for (const DeviceMatrix& matrix : matrices) sets.push_back(matrix.get());
+        for (const PackedCopy& matrix : matrices) sets.push_back(matrix.get());
         std::vector<float> mixed = Mix(kept, c);
         mixed.resize(out * in);
         for (Precision to : {from, Precision::kInt8}) {
-          const DeviceMatrix expected(*cuda_, mixed, out, in, to);
-          const DeviceMatrix first(*cuda_, std::vector<float>(out * in), out, in, to);
-          const DeviceMatrix second(*cuda_, std::vector<float>(out * in), out, in, to);
+          const PackedCopy expected(*cuda_, mixed, out, in, to);
+          const PackedCopy first(*cuda_, std::vector<float>(out * in), out, in, to);
+          const PackedCopy second(*cuda_, std::vector<float>(out * in), out, in, to);
           cuda_->MixMatrix(sets, c, to, const_cast<std::byte*>(first.get().data));
           cuda_->MixMatrixNow(sets, c, to, const_cast<std::byte*>(second.get().data));
           cuda_->OnHost(reinterpret_cast<float*>(const_cast<std::byte*>(second.get().data)), 1);  // Until it is done.
@@ -128,7 +129,7 @@ TEST_F(CudaMixTest, AMatrixThatIsPackedInPiecesIsWhole) {
   const std::vector<float> w = RandomFloats(out * in, 1);
   const std::unique_ptr<Backend> reference = NewReferenceBackend();
   for (Precision precision : {Precision::kFloat32, Precision::kBfloat16, Precision::kInt8}) {
-    const DeviceMatrix matrix(*cuda_, w, out, in, precision), expected(*reference, w, out, in, precision);
+    const PackedCopy matrix(*cuda_, w, out, in, precision), expected(*reference, w, out, in, precision);
     const std::vector<std::byte> packed = Bytes(matrix.get());
     const int64_t bytes = precision == Precision::kFloat32 ? 4 : precision == Precision::kBfloat16 ? 2 : 1;
     const int64_t scales = precision == Precision::kInt8 ? 4 * 48 : 0, row = (in * bytes + 127) / 128 * 128;

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "tests/kernels/cuda/device_rows.h"
+#include "tests/kernels/product_cases.h"
 #include "tests/kernels/random_floats.h"
 
 namespace trimtab {
@@ -21,13 +22,6 @@ class CudaProductTest : public testing::TestWithParam<Precision> {
     const Product product{w, y.rows(), mode};
     backend.MatMul(xs.rows(), {&product, 1});
     return y.values();
-  }
-
-  static void ExpectClose(const std::vector<float>& actual, const std::vector<float>& expected, double tolerance) {
-    ASSERT_EQ(actual.size(), expected.size());
-    for (size_t i = 0; i < actual.size(); ++i) {
-      ASSERT_NEAR(actual[i], expected[i], tolerance * (1.0 + std::abs(expected[i]))) << "at " << i;
-    }
   }
 
   // Of a sum of `in` products: activations keep 16 bits in bfloat16 and 22 in float32; int8 is exact.
@@ -46,7 +40,7 @@ TEST_P(CudaProductTest, AgreesForManyShapes) {
     for (int64_t in : {1, 64, 129, 600}) {
       for (int64_t out : {1, 16, 33}) {
         const std::vector<float> x = RandomFloats(rows * in, seed++), w = RandomFloats(out * in, seed++);
-        const DeviceMatrix a(*cuda_, w, out, in, GetParam()), b(*reference_, w, out, in, GetParam());
+        const PackedCopy a(*cuda_, w, out, in, GetParam()), b(*reference_, w, out, in, GetParam());
         const Accumulate mode = seed % 4 < 2 ? Accumulate::kStore : Accumulate::kAdd;
         ExpectClose(Multiply(*cuda_, x, rows, a.get(), mode), Multiply(*reference_, x, rows, b.get(), mode),
                     Tolerance(in));
@@ -59,7 +53,7 @@ TEST_P(CudaProductTest, AgreesForManyShapes) {
 TEST_P(CudaProductTest, ARowHasTheSameBitsInEveryBatch) {
   const int64_t in = 300, out = 40, stride = out + 3, rows = 70;
   const std::vector<float> x = RandomFloats(rows * in, 1);
-  const DeviceMatrix w(*cuda_, RandomFloats(out * in, 2), out, in, GetParam());
+  const PackedCopy w(*cuda_, RandomFloats(out * in, 2), out, in, GetParam());
   const std::vector<float> whole = Multiply(*cuda_, x, rows, w.get());
   for (int64_t begin : {0, 3, 33, 60}) {
     for (int64_t count : {1, 2, 9, 24, 65}) {
@@ -79,7 +73,7 @@ TEST_P(CudaProductTest, WhatLiesBetweenTheRowsOfXDoesNotMatter) {
     std::copy(row.begin(), row.end(), x.begin() + r * stride);
     packed_x.insert(packed_x.end(), row.begin(), row.end());
   }
-  const DeviceMatrix w(*cuda_, RandomFloats(out * in, 9), out, in, GetParam());
+  const PackedCopy w(*cuda_, RandomFloats(out * in, 9), out, in, GetParam());
   DeviceRows xs(*cuda_, x, stride), y(*cuda_, std::vector<float>(rows * (out + 3), 0.5f), out + 3);
   const Product product{w.get(), y.rows(), Accumulate::kStore};
   cuda_->MatMul(xs.rows(), {&product, 1});
@@ -90,7 +84,7 @@ TEST_P(CudaProductTest, MoreRowsThanAreMadeReadyAtATimeAgree) {
   const int64_t in = 260000, out = 1, rows = 17;
   if (GetParam() == Precision::kInt8) return;  // Sums at most 65,536 products.
   const std::vector<float> x = RandomFloats(rows * in, 1), w = RandomFloats(out * in, 2);
-  const DeviceMatrix a(*cuda_, w, out, in, GetParam()), b(*reference_, w, out, in, GetParam());
+  const PackedCopy a(*cuda_, w, out, in, GetParam()), b(*reference_, w, out, in, GetParam());
   ExpectClose(Multiply(*cuda_, x, rows, a.get()), Multiply(*reference_, x, rows, b.get()), 5e-3);
 }
 
@@ -98,7 +92,7 @@ TEST_P(CudaProductTest, SeveralProductsAtOnceAreEachAsAlone) {
   const int64_t in = 96, rows = 5;
   const std::vector<float> xs = RandomFloats(rows * in, 3);
   DeviceRows x(*cuda_, xs, in);
-  std::vector<DeviceMatrix> matrices;
+  std::vector<PackedCopy> matrices;
   std::vector<DeviceRows> ys;
   std::vector<Product> products;
   for (int64_t out : {40, 64, 1, 16, 17}) {  // More than one launch takes.
@@ -119,8 +113,8 @@ TEST_P(CudaProductTest, ActivatedProductsAgreeGatedAndPlain) {
         const auto run = [&, rows = rows, out = out](Backend& backend) {
           const int64_t in = 40;
           DeviceRows x(backend, RandomFloats(rows * in, 6), in), y(backend, std::vector<float>(rows * out), out);
-          const DeviceMatrix gate(backend, RandomFloats(out * in, 7), out, in, GetParam());
-          const DeviceMatrix up(backend, RandomFloats(out * in, 8), out, in, GetParam());
+          const PackedCopy gate(backend, RandomFloats(out * in, 7), out, in, GetParam());
+          const PackedCopy up(backend, RandomFloats(out * in, 8), out, in, GetParam());
           backend.ActivatedMatMul(x.rows(), gate.get(), gated ? up.get() : PackedMatrix{}, activation, y.rows());
           return y.values();
         };
@@ -135,24 +129,13 @@ class CudaBasisTest : public CudaProductTest {
  protected:
   static constexpr int64_t kIn = 132, kOut = 35;
 
-  static std::vector<float> Coefficients(int64_t rows) {
-    std::vector<float> c(rows * kMaxSets, std::nanf(""));  // Beyond the sets: not read.
-    for (int64_t r = 0; r < rows; ++r) {
-      const float first = static_cast<float>(r % 5) / 4.0f;
-      c[r * kMaxSets] = first;
-      c[r * kMaxSets + 1] = (1.0f - first) * 0.25f;
-      c[r * kMaxSets + 2] = (1.0f - first) * 0.75f;
-    }
-    return c;
-  }
-
   // Rows [begin, begin + rows) of a batch of 70.
   std::vector<float> Multiply(Backend& backend, int64_t begin, int64_t rows, bool last_set = true) {
-    std::vector<float> xs = RandomFloats(70 * kIn, 1), c = Coefficients(70);
+    std::vector<float> xs = RandomFloats(70 * kIn, 1), c = BasisCoefficients(70);
     if (!last_set) {
       for (size_t i = 2; i < c.size(); i += kMaxSets) c[i] = 0.0f;
     }
-    std::vector<DeviceMatrix> matrices;
+    std::vector<PackedCopy> matrices;
     std::vector<PackedMatrix> sets;
     for (uint32_t j = 0; j < 3; ++j) {
       matrices.emplace_back(backend, RandomFloats(kOut * kIn, 10 + j), kOut, kIn, GetParam());
@@ -196,7 +179,7 @@ INSTANTIATE_TEST_SUITE_P(All, CudaBasisTest, kPrecisions, kName);
 class CudaInt8Test : public CudaProductTest {
  protected:
   void ExpectSameBits(const std::vector<float>& x, int64_t rows, const std::vector<float>& w, int64_t out, int64_t in) {
-    const DeviceMatrix a(*cuda_, w, out, in, Precision::kInt8), b(*reference_, w, out, in, Precision::kInt8);
+    const PackedCopy a(*cuda_, w, out, in, Precision::kInt8), b(*reference_, w, out, in, Precision::kInt8);
     EXPECT_EQ(Multiply(*cuda_, x, rows, a.get()), Multiply(*reference_, x, rows, b.get()));
   }
 };
@@ -209,15 +192,7 @@ TEST_P(CudaInt8Test, FullRangeInputsAndTheLongestSum) {
 }
 
 TEST_P(CudaInt8Test, HalvesZerosAndTinyValues) {
-  const int64_t in = 70;
-  std::vector<float> x(2 * in, 0.0f), w(33 * in, 0.0f);
-  ExpectSameBits(x, 2, w, 33, in);
-  for (int64_t i = 0; i < in; ++i) x[i] = (static_cast<float>(i) + 0.5f) / 127.0f * (i % 2 == 0 ? 1.0f : -1.0f);
-  x[in - 1] = 1.0f;
-  for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 255) / 2.0f - 63.5f;
-  ExpectSameBits(x, 2, w, 33, in);
-  for (float& value : x) value *= 1e-35f;
-  ExpectSameBits(x, 2, w, 33, in);
+  for (const AwkwardOperands& a : AllAwkwardOperands()) ExpectSameBits(a.x, a.kRows, a.w, a.kOut, a.kIn);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CudaInt8Test, testing::Values(Precision::kInt8), kName);

@@ -33,21 +33,6 @@ class DeviceRows {
   Buffer buffer_;
 };
 
-// A backend's packed copy of a matrix.
-class DeviceMatrix {
- public:
-  DeviceMatrix(Backend& backend, const std::vector<float>& w, int64_t out, int64_t in, Precision precision)
-      : buffer_(backend.Allocate(backend.PackedBytes(out, in, precision) / 4).value()) {
-    backend.Pack(w.data(), out, in, precision, buffer_.raw());
-    matrix_ = {buffer_.raw(), out, in, precision};
-  }
-  const PackedMatrix& get() const { return matrix_; }
-
- private:
-  Buffer buffer_;
-  PackedMatrix matrix_;
-};
-
 }  // namespace trimtab
 
 #endif  // TRIMTAB_TESTS_KERNELS_CUDA_DEVICE_ROWS_H_
