@@ -18,7 +18,7 @@
 namespace trimtab {
 namespace {
 
-// Of those tried on package descriptions (trainer/supervised/README.md).
+// Of those tried on package descriptions.
 constexpr double kRateFromNothing = 0.03;
 
 struct FinetuneFlags {

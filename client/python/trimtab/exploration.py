@@ -14,7 +14,7 @@ class Point:
     weighting: Weighting
     asked: tuple[int, ...]  # Positions in what was asked; several where their coefficients are equal.
     summary: Summary
-    scores: Mapping[str, float]  # Against the reference; empty without one.
+    scores: Mapping[str, float]  # By name, larger is better; ROUGE's only with a reference.
     on_front: bool  # No other point is as good in every objective and better in one.
 
 
@@ -23,7 +23,7 @@ class Exploration(Sequence[Point]):
 
     def __init__(self, points: Sequence[Point], objectives: Sequence[str]) -> None:
         self._points = tuple(points)
-        self.objectives = tuple(objectives)  # What the front was taken over; empty without a reference.
+        self.objectives = tuple(objectives)  # What the front was taken over; empty where there is none.
 
     @overload
     def __getitem__(self, index: int) -> Point: ...
