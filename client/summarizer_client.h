@@ -29,7 +29,7 @@ struct ClientOptions {
   absl::Duration max_backoff = absl::Seconds(5);
   // For how long a server that was UNAVAILABLE is passed over, as long as there is another.
   absl::Duration failed_server_pause = absl::Seconds(1);
-  std::string token = "";  // Bearer token of role infer; empty: none.
+  std::string token = "";  // Bearer token of role infer, for Prewarm admin; empty: none.
   TlsOptions tls = {};     // Its files are read again for each new connection after a failure.
 };
 

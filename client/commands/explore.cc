@@ -205,10 +205,9 @@ void AddScoreFlags(CLI::App& app, ExploreFlags& f) {
   CLI::Option* reference = app.add_option("--reference", f.reference, "A summary to score each one against")
                                ->type_name("FILE")
                                ->group("Scores");
-  app.add_option(
-         "--objective", f.objectives,
-         "A score of the front: rouge_lsum, rouge_lsum_precision or rouge_lsum_recall. Repeatable. Default: the "
-         "last two")
+  app.add_option("--objective", f.objectives,
+                 "A score of the front, such as rouge_lsum_precision. Repeatable. Default: the checkpoint's rewards "
+                 "where all of them are known, else rouge_lsum_precision and rouge_lsum_recall")
       ->type_name("NAME")
       ->allow_extra_args(false)
       ->needs(reference)

@@ -18,7 +18,8 @@ namespace {
 constexpr char kHelp[] =
     "Have servers mix the weights of some weightings, so that their first requests need not.\n"
     "\n"
-    "Each weighting is mixed by the server that its requests go to. Servers take this on loopback addresses only.\n"
+    "Each weighting is mixed by the server that its requests go to. Without tokens servers take this on loopback\n"
+    "addresses only, with them from who has role admin.\n"
     "\n"
     "  trimtab prewarm --preset concise --preset detailed\n"
     "  trimtab prewarm --weights 0.5,0.5 --alpha 0.1 --alpha 0.5 --alpha 1";

@@ -146,7 +146,7 @@ class Flags {
   void AddServing() {
     group_ = "Serving";
     Add("listen", o_.listen, "HOST:PORT",
-        "Address of gRPC; port 0 takes a free one; on a loopback address it serves Admin too")
+        "Address of gRPC; port 0 takes a free one; on a loopback address, or with --tokens, it serves Admin too")
         ->check(CheckAddress);
     Add("metrics-listen", o_.metrics_listen, "HOST:PORT",
         "Address of HTTP /metrics, /livez, /readyz and /version; port 0 takes a free one")

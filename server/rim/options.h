@@ -15,8 +15,8 @@ namespace trimtab {
 struct ServerOptions {
   // Folder of the checkpoint: clp.json and its tensors, or a plain Hugging Face T5.
   std::string model;
-  // HOST:PORT of gRPC; port 0 takes a free one. The default answers this machine only. On a loopback address Admin
-  // (prewarming) is served too.
+  // HOST:PORT of gRPC; port 0 takes a free one. The default answers this machine only. On a loopback address, or with
+  // tokens, Admin (prewarming) is served too.
   std::string listen = "127.0.0.1:50051";
   // HOST:PORT of /metrics, /livez, /readyz and /version; port 0 takes a free one.
   std::string metrics_listen = "127.0.0.1:9090";
@@ -53,8 +53,7 @@ struct ServerOptions {
   std::vector<std::string> prewarm;
   // Tokens guessed from the article and tried per request and step; 0: none. Changes speed, never the text.
   int draft_tokens = 7;
-  // Pins the one execution path whose bits repeat: a request gets the same answer alone and in any batch. Dense, the
-  // only path today, is that path.
+  // Every request runs on mixed weights, never over the basis: it gets the same answer alone and in any batch.
   bool deterministic = false;
   // Folder of the versions that publishers sent, made when it is missing; empty: they live in memory only.
   std::string state_dir;
