@@ -23,7 +23,7 @@ trimtab_install_completion(trimtab-trainer trainer)
 install(TARGETS trimtab_client trimtab_model trimtab_kernels trimtab_proto trimtab_sentencepiece_proto EXPORT trimtab-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library INCLUDES DESTINATION ${headers})
 install(DIRECTORY client model kernels DESTINATION ${headers} COMPONENT library FILES_MATCHING PATTERN *.h
-        PATTERN gateway EXCLUDE PATTERN commands EXCLUDE PATTERN python EXCLUDE PATTERN examples EXCLUDE PATTERN cuda EXCLUDE)
+        PATTERN gateway EXCLUDE PATTERN commands EXCLUDE PATTERN load EXCLUDE PATTERN python EXCLUDE PATTERN examples EXCLUDE PATTERN cuda EXCLUDE)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/proto/generated/ DESTINATION ${headers} COMPONENT library FILES_MATCHING PATTERN *.h)
 install(EXPORT trimtab-targets NAMESPACE trimtab:: DESTINATION ${package} COMPONENT library)
 
