@@ -1,4 +1,4 @@
-"""trimtabd on the embedded checkpoint and trimtab-gateway before it, on free ports of 127.0.0.1."""
+"""trimtabd on debian-pilot and trimtab-gateway before it, on free ports of 127.0.0.1."""
 
 import contextlib
 import os

@@ -13,7 +13,7 @@ ARTICLE = ROOT / "deploy/demo-article.txt"
 
 
 class Server:
-    """trimtabd on the embedded checkpoint; ends with the block it is used in."""
+    """trimtabd on debian-pilot; ends with the block it is used in."""
 
     def __init__(self, build, *flags, model=PILOT, data_limit=None):
         self.build = pathlib.Path(build)

@@ -41,7 +41,7 @@ export function gateway(server, ...flags) {
   return start("client/gateway/trimtab-gateway", "--server", server.grpc, "--listen", "127.0.0.1:0", ...flags);
 }
 
-// The embedded checkpoint with a third reward, "plain": what the reference does.
+// debian-pilot with a third reward, "plain": what the reference does.
 export function threeRewards() {
   const folder = join(scratch, "three");
   cpSync(pilot, folder, { recursive: true });
@@ -52,7 +52,7 @@ export function threeRewards() {
   return folder;
 }
 
-// The embedded checkpoint with its rewards' weights exchanged: another version of the same model.
+// debian-pilot with its rewards' weights exchanged: another version of the same model.
 export function swapped() {
   const folder = join(scratch, "swapped");
   cpSync(pilot, folder, { recursive: true });

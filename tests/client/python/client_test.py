@@ -1,4 +1,4 @@
-"""The clients against a live server on the embedded checkpoint."""
+"""The clients against a live server on debian-pilot."""
 
 import asyncio
 import pathlib
