@@ -2,7 +2,7 @@
 
     ./dev oracle precisions [--count N]
 
-Summarises N (1,000) package descriptions with the embedded checkpoint in each precision, at several weightings, and scores them
+Summarises N (1,000) package descriptions with debian-pilot in each precision, at several weightings, and scores them
 against the synopses the packages carry. Fails when a mean differs from float32's by more than 0.2 points of 100.
 """
 

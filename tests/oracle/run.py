@@ -1,4 +1,4 @@
-"""The embedded checkpoint against transformers on real texts: is every greedy token the same?
+"""debian-pilot against transformers on real texts: is every greedy token the same?
 
     ./dev oracle [--count N]
 
