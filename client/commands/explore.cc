@@ -29,8 +29,9 @@ constexpr char kHelp[] =
     "\n"
     "Either a grid (--divisions, with --alpha and --alphas) or the weightings listed (--weights, --named, --preset, "
     "as\n"
-    "in summarize). Each summary is printed as soon as it is written. With --reference each is scored against a\n"
-    "summary that a person wrote, and those that no other beats in all --objective scores are marked: the front.\n"
+    "in summarize). Each summary is printed as soon as it is written, with its scores: those of the reward models\n"
+    "that the server has, and with --reference those against a summary that a person wrote. Those that no other\n"
+    "beats in all --objective scores are marked: the front.\n"
     "\n"
     "  trimtab explore --article news.txt --divisions 10 --alphas 3\n"
     "  trimtab explore --article news.txt --reference summary.txt --divisions 20 --plot front.svg";
@@ -93,7 +94,7 @@ void PrintFront(const SummarizerClient::Explored& explored, const std::vector<v1
   const v1::ExploreFront& front = explored.front;
   std::cout << explored.accepted.asked() << " weightings, " << explored.accepted.weightings_size() << " distinct";
   if (front.objectives().empty()) {
-    std::cout << "; without a reference there is no front\n";
+    std::cout << "; no front: give --reference, or name scores with --objective\n";
     return;
   }
   std::cout << "; the front over " << absl::StrJoin(front.objectives(), " and ") << ":\n";
@@ -202,19 +203,17 @@ void AddGridFlags(CLI::App& app, ExploreFlags& f) {
 }
 
 void AddScoreFlags(CLI::App& app, ExploreFlags& f) {
-  CLI::Option* reference = app.add_option("--reference", f.reference, "A summary to score each one against")
-                               ->type_name("FILE")
-                               ->group("Scores");
+  app.add_option("--reference", f.reference, "A summary to score each one against; gives rouge_lsum and its parts")
+      ->type_name("FILE")
+      ->group("Scores");
   app.add_option("--objective", f.objectives,
-                 "A score of the front, such as rouge_lsum_precision. Repeatable. Default: the checkpoint's rewards "
-                 "where all of them are known, else rouge_lsum_precision and rouge_lsum_recall")
+                 "A score of the front, such as rouge_lsum_precision or a reward model's. Repeatable. Default: the "
+                 "checkpoint's rewards where all of them are known, else rouge_lsum_precision and rouge_lsum_recall")
       ->type_name("NAME")
       ->allow_extra_args(false)
-      ->needs(reference)
       ->group("Scores");
   app.add_option("--plot", f.plot, "Draw the points over two objectives; needs gnuplot")
       ->type_name("FILE.svg|FILE.png")
-      ->needs(reference)
       ->group("Output");
   app.add_flag("--json", f.json, "Print one line of JSON for each summary, and one for the front")->group("Output");
 }

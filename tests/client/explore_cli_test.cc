@@ -82,7 +82,17 @@ TEST_F(ExploreCliTest, PrintsJsonLines) {
 TEST_F(ExploreCliTest, TheDefaultIsAGridOfFiveAndNoFrontWithoutAReference) {
   const ProcessResult result = Explore({});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("5 weightings, 5 distinct; without a reference there is no front\n"));
+  EXPECT_THAT(result.out,
+              HasSubstr("5 weightings, 5 distinct; no front: give --reference, or name scores with --objective\n"));
+}
+
+TEST_F(ExploreCliTest, AFrontOverRewardModelsNeedsNoReference) {
+  const ServerProcess server(std::string(TRIMTAB_SOURCE_DIR) + "/deploy/models/debian");
+  const ProcessResult result =
+      RunProcess({TRIMTAB, "explore", "--server", server.address(), "--article", folder_->File("article.txt"),
+                  "--weights", "0,1,0", "--weights", "0,0,1", "--objective", "nli", "--objective", "quality"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("2 weightings, 2 distinct; the front over nli and quality:\n"));
 }
 
 TEST_F(ExploreCliTest, TheExecutionPathMayBeChosen) {
@@ -128,7 +138,7 @@ TEST_F(ExploreCliTest, FaultsAreOneLine) {
       {{"--reference", reference, "--objective", "beauty"}, 1, "objectives[0]"},
       {{"--reference", reference, "--plot", "front.pdf"}, 1, "*.svg or *.png"},
       {{"--reference", reference, "--objective", "rouge_lsum", "--plot", folder_->File("x.svg")}, 1, "two objectives"},
-      {{"--plot", "front.svg"}, 2, "--reference"},
+      {{"--objective", "rouge_lsum"}, 1, "no reference"},
       {{"--divisions", "0"}, 2, "--divisions"},
       {{"--alphas", "1"}, 2, "--alphas"},
   };
