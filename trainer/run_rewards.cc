@@ -54,10 +54,6 @@ absl::StatusOr<RunRewards> RunRewards::Create(const ClpConfig& clp, std::span<co
   return rewards;
 }
 
-bool RunRewards::needs_references() const {
-  return std::any_of(scorers_.begin(), scorers_.end(), [](const auto& scorer) { return scorer->needs_reference(); });
-}
-
 absl::StatusOr<std::vector<std::vector<double>>> RunRewards::Score(std::span<const ScoredText> texts) const {
   std::vector<Scores> scores(texts.size());
   for (const auto& scorer : scorers_) {

@@ -29,7 +29,6 @@ class RunRewards {
   static absl::StatusOr<RunRewards> Create(const ClpConfig& clp, std::span<const RewardRule> rules,
                                            std::vector<std::unique_ptr<RewardScorer>> scorers);
 
-  bool needs_references() const;
   // One row per text, one value per reward, in the order of clp.json.
   absl::StatusOr<std::vector<std::vector<double>>> Score(std::span<const ScoredText> texts) const;
 

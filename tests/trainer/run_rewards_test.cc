@@ -22,7 +22,6 @@ ClpConfig Clp() {
 TEST(RunRewardsTest, ScoresAreMappedByTheRuleOrTheCheckpointAndNeverClipped) {
   const std::vector<RewardRule> rules = {{"brief", "brevity", std::pair(-10.0, 0.0)}};
   ASSERT_OK_AND_ASSIGN(const RunRewards rewards, RunRewards::Create(Clp(), rules, BuiltInScorers()));
-  EXPECT_TRUE(rewards.needs_references());
   const std::vector<ScoredText> texts = {{"", "one two  three\n four", "one two three four"}, {"", "", "one"}};
   ASSERT_OK_AND_ASSIGN(const auto scores, rewards.Score(texts));
   EXPECT_NEAR(scores[0][0], 0.6, 1e-12);
