@@ -2,7 +2,7 @@
 //
 // All pointers are addresses in the backend's own memory (host memory for "reference" and "cpu") unless they say
 // otherwise; spans and what they view are the host's. Matrices of activations are row-major float32 with an explicit
-// row stride in elements. Accumulation is always float32.
+// row stride in elements. Sums are float32, those of int8 products int32.
 //
 // Batch invariance: every output element is computed by the same additions in the same order whatever the number
 // of rows, of products in one call and of threads, so a request gets the same bits alone and in any batch.

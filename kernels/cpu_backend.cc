@@ -1,4 +1,5 @@
-// The production CPU path: cuts each operation into slices for the thread pool; the loops are in cpu_kernels.cc.
+// The production CPU path: cuts each operation into slices for the thread pool; the loops are those of
+// cpu_kernels.h.
 #include <algorithm>
 #include <string>
 #include <vector>

@@ -18,8 +18,7 @@ namespace trimtab {
 //   bfloat16  (in, 32) bfloat16; within 2 v outputs, v floats to a vector, in the order 0, v, 1, v + 1, ...: so that a
 //             vector of 32-bit words widens to two vectors by a shift and a mask
 //   int8      32 scales (float), then (in / 4 rounded up, 32, 4) bytes: w / scale + 128, so that a panel streams in
-//   groups
-//             of four inputs as the multiply-add instructions take them
+//             groups of four inputs as the multiply-add instructions take them
 inline constexpr int64_t kPanel = 32;
 
 // The header of an int8 panel.

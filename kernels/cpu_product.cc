@@ -43,7 +43,7 @@ constexpr int kTileRows = kLanes >= 16 ? 12 : 6;
 #undef TRIMTAB_UNROLL
 #define TRIMTAB_UNROLL HWY_PRAGMA(GCC unroll 16)
 
-// ---- Loops over tiles ----------------------------------------------------------------------------------------------
+// ---- Loops over tiles ---------------------------------------------------------------------------------------------
 
 // Calls Tile::template Run<rows>(row, column) for tiles that cover `rows` x the panel.
 template <int kRows, typename Tile>
@@ -91,8 +91,7 @@ HWY_INLINE void Put(V value, float* out, int64_t room, Accumulate mode) {
   for (int64_t i = 0; i < room; ++i) out[i] = mode == Accumulate::kAdd ? out[i] + line[i] : line[i];
 }
 
-// ---- float32 and bfloat16
-// --------------------------------------------------------------------------------------------
+// ---- float32 and bfloat16 -----------------------------------------------------------------------------------------
 
 static_assert(kVectors == 2);
 
@@ -182,11 +181,11 @@ void Bfloat16Product(Rows x, int64_t depth, const std::byte* panel, int64_t colu
   FloatProduct<Bfloat16Weights>(x, depth, panel, columns, y, mode);
 }
 
-// ---- int8
-// ------------------------------------------------------------------------------------------------------------ Weights
-// are w + 128 in [1, 255], activations x in [-127, 127]: the sums are exact in int32, and the offset comes off again as
-// 128 * sum(x). With VNNI, groups of four products go into one int32 lane; elsewhere activations are int16, weights
-// widen to int16, and pairs of products go into two lanes per output, added at the end. No step saturates.
+// ---- int8 ---------------------------------------------------------------------------------------------------------
+
+// Weights are w + 128 in [1, 255], activations x in [-127, 127]: the sums are exact in int32, and the offset comes off
+// again as 128 * sum(x). With VNNI, groups of four products go into one int32 lane; elsewhere activations are int16,
+// weights widen to int16, and pairs of products go into two lanes per output, added at the end. No step saturates.
 
 #undef TRIMTAB_VNNI
 #if HWY_TARGET == HWY_AVX3_DL

@@ -18,7 +18,7 @@ namespace trimtab {
 // Canonical name -> tensor over one or more files (shards). Holds the files open.
 class TensorSet {
  public:
-  // AlreadyExists-style InvalidArgument when a canonical name is in two files.
+  // InvalidArgument when a name is in two files, or two names of one tensor have different bytes.
   static absl::StatusOr<TensorSet> Create(std::vector<Safetensors> files);
 
   const Tensor* Find(absl::string_view canonical_name) const;  // Null when absent.

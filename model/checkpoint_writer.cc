@@ -1,6 +1,5 @@
 #include "model/checkpoint_writer.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "model/checkpoint_files.h"

@@ -93,7 +93,7 @@ class Engine {
 absl::StatusOr<std::unique_ptr<Engine>> NewEngine(const T5Config& config, const EngineOptions& options,
                                                   Backend* backend);
 
-// Runs one request alone to its end. A convenience for tests and offline use.
+// Runs one request alone to its end. A convenience for tests.
 absl::StatusOr<Generation> Generate(Engine& engine, EngineRequest request);
 
 }  // namespace trimtab

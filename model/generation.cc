@@ -1,7 +1,5 @@
 #include "model/generation.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "model/field_error.h"
 
@@ -32,7 +30,5 @@ absl::Status ValidateGenerationOptions(const GenerationOptions& options, int32_t
   }
   return status;
 }
-
-absl::string_view FinishReasonName(FinishReason reason) { return reason == FinishReason::kEos ? "eos" : "length"; }
 
 }  // namespace trimtab

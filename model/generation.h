@@ -2,11 +2,9 @@
 #define TRIMTAB_MODEL_GENERATION_H_
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
 
 namespace trimtab {
 
@@ -28,7 +26,6 @@ struct GenerationOptions {
 absl::Status ValidateGenerationOptions(const GenerationOptions& options, int32_t vocab_size);
 
 enum class FinishReason { kEos, kLength };
-absl::string_view FinishReasonName(FinishReason reason);
 
 // What one request generated.
 struct Generation {

@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_files.h"
 #include "model/status_macros.h"

@@ -64,8 +64,6 @@ class Parameters {
   // False where every mixture reads an article alike (logit-CLP): all that encoder and cross-attention keys and values
   // are made from is shared.
   bool conditions_encoder() const { return conditions_encoder_; }
-  // Distances beyond this share one relative-bias entry.
-  int32_t bias_reach() const { return config_.relative_max_distance; }
 
  private:
   Parameters(const Checkpoint& checkpoint, Precision precision);

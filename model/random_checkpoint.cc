@@ -1,18 +1,17 @@
 #include "model/random_checkpoint.h"
 
 #include <cmath>
-#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <span>
-#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/checkpoint.h"
+#include "model/checkpoint_files.h"
 #include "model/mapped_file.h"
 #include "model/safetensors.h"
 #include "model/status_macros.h"
@@ -102,14 +101,6 @@ std::string GenerationJson(const T5Config& config) {
 
 absl::Status WriteText(const std::string& path, const std::string& text) {
   return WriteFileAtomically(path, std::as_bytes(std::span<const char>(text.data(), text.size())));
-}
-
-absl::Status MakeEmptyFolder(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(path), error);
-  if (error) return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be made: ", error.message()));
-  if (std::filesystem::is_empty(std::filesystem::path(path), error)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(path, ": is not empty; name a folder that can be made"));
 }
 
 // A folder with all but the tensors.

@@ -28,7 +28,7 @@ class Search {
   std::span<const Row> rows() const { return rows_; }
   bool done() const { return rows_.empty(); }
 
-  // Tokens settled so far: grows by one a step for greedy and sampling, stays empty for beams until done.
+  // Tokens settled so far: grows by one a step for greedy and sampling; always empty for beams, which speak in Take().
   virtual std::span<const int32_t> settled() const = 0;
 
   // REQUIRES: done(). Call once.

@@ -1,7 +1,6 @@
 #include "model/strict_json.h"
 
 #include <set>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"

@@ -25,7 +25,7 @@ struct T5Config {
   float norm_epsilon = 1e-6f;
   Activation activation = Activation::kRelu;
   bool gated = false;
-  bool tied_embeddings = true;  // lm_head is the embedding; absent in config.json means true.
+  bool tied_embeddings = true;  // lm_head is the embedding; absent in config.json means true, but for mT5.
   float logit_scale = 1.0f;     // d_model^-0.5 for tied checkpoints, 1 otherwise.
   int32_t pad_id = 0;
   int32_t eos_id = 1;

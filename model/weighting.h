@@ -62,7 +62,7 @@ struct CoefficientGrid {
 // at 2^-20, non-negative, and sum to exactly 1 (largest remainder), so equal keys mean equal weights.
 class Coefficients {
  public:
-  // Beta snaps to its grid, w to its own (both by largest remainder), then the products to 2^-20.
+  // Beta snaps to the nearest point of its grid, w to its own by largest remainder, and so do the products.
   static Coefficients From(const MixingRule& rule, const Weighting& weighting, const CoefficientGrid& grid);
 
   const std::vector<float>& values() const { return values_; }

@@ -125,8 +125,9 @@ Metrics::Metrics(Registry& r)
                               "Commits and activations of parameters by status code; LEASE_LAPSED: never committed.")),
       params_update_bytes(
           OneCounter(r, "params_update_bytes_total", "Bytes of chunks of parameters that arrived intact.")),
-      params_commit_duration(OneHistogram(r, "params_commit_duration_seconds", RequestBuckets(),
-                                          "From Commit to the answer: decoding, checks, packing, disk, mixing.")),
+      params_commit_duration(
+          OneHistogram(r, "params_commit_duration_seconds", RequestBuckets(),
+                       "Commits, once old versions have ended: decoding, checks, packing, disk, mixing.")),
       params_damaged(OneCounter(r, "params_damaged_total", "Files of versions that could not be used at start.")),
       params_staged_bytes(OneGauge(r, "params_staged_bytes", "Memory of parameters on their way in.")),
       build_info(Gauges(r, "build_info", "1, labelled with what was built.")),

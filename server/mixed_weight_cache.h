@@ -35,7 +35,8 @@ struct MixedWeightLease {
 //
 // Keys that are often served over the basis are mixed in the background when the budget has room for them.
 //
-// Thread-safe. Lock order: the cache's lock is a leaf, but for its own threads'.
+// Thread-safe. Lock order: the cache's lock, under which `make` runs for MixTime::kOnUse, then those of its own
+// threads.
 class MixedWeightCache {
  public:
   using MakeFunction = std::function<absl::StatusOr<std::shared_ptr<const MixedWeights>>(

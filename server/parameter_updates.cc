@@ -4,7 +4,6 @@
 #include <thread>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "model/field_error.h"
 #include "model/published.h"

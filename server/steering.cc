@@ -1,7 +1,5 @@
 #include "server/steering.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "model/field_error.h"
 #include "model/status_macros.h"

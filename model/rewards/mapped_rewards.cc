@@ -70,7 +70,8 @@ absl::StatusOr<std::vector<double>> MapRewards(const ClpConfig& clp, const Score
     for (const Part& part : PartsOf(clp, i)) {
       if (scores.contains(part.score)) continue;
       return absl::NotFoundError(absl::StrCat("reward ", clp.rewards[i].name, " needs the score ", part.score,
-                                              ", which nothing gives: expected ROUGE's, that of a folder in "
+                                              ", which nothing gives: expected one of ROUGE's, words, "
+                                              "brevity, grounding, that of a folder in "
                                               "reward_models, or of a remote reward"));
     }
     mapped.push_back(MapReward(clp, i, scores));

@@ -22,7 +22,7 @@ class RewardScorer {
  public:
   virtual ~RewardScorer() = default;
 
-  // Of what Score gives, in order. Never changes; [a-z0-9_]{1,64} each.
+  // Of what ScoreAll gives for each text, in order. Never changes; [a-z0-9_]{1,64} each.
   virtual const std::vector<std::string>& names() const = 0;
   virtual bool needs_reference() const = 0;
   // For each text one finite number per name, on the scorer's own scale, the same alone and among others. May take as

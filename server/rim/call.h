@@ -17,8 +17,7 @@
 namespace trimtab {
 
 // What every call to the scheduler has in common: its memory, its deadline, its id there, its end in the metrics and
-// the log. The article never reaches the log. Not thread-safe, but
-// for Cancel.
+// the log. The article never reaches the log. Not thread-safe, but for Cancel.
 class Call {
  public:
   // `role` is what the caller must have. Takes the memory of a call, to its end.

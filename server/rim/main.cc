@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <iostream>
-#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"

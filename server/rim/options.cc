@@ -146,7 +146,7 @@ class Flags {
   void AddServing() {
     group_ = "Serving";
     Add("listen", o_.listen, "HOST:PORT",
-        "Address of gRPC; port 0 takes a free one; on a loopback address, or with --tokens, it serves Admin too")
+        "Address of gRPC; port 0 takes a free one; without --tokens it serves Admin and Parameters on loopback only")
         ->check(CheckAddress);
     Add("metrics-listen", o_.metrics_listen, "HOST:PORT",
         "Address of HTTP /metrics, /livez, /readyz and /version; port 0 takes a free one")
@@ -230,8 +230,8 @@ class Flags {
   void AddAccess() {
     group_ = "Access";
     Add("tokens", o_.tokens, "FILE",
-        "Bearer tokens, lines ROLE TOKEN with ROLE infer, publish or admin; none: everybody may call, and parameters "
-        "are taken on loopback addresses only");
+        "Bearer tokens, lines ROLE TOKEN with ROLE infer, publish or admin; none: everybody may call, but Admin and "
+        "Parameters are served on loopback addresses only");
     Add("tls-certificate", o_.tls_certificate, "FILE",
         "PEM of the server's certificate with its chain; none: gRPC without TLS. New contents are taken as it runs");
     Add("tls-key", o_.tls_key, "FILE", "PEM of its key");

@@ -11,12 +11,13 @@
 namespace trimtab {
 
 // Everything an operator can set. Each field is the flag of the same name (with dashes), the environment variable
-// TRIMTAB_<NAME> and the key of the configuration file; flag over environment over file over the default here.
+// TRIMTAB_<NAME> and the key of the configuration file; flag over environment over file over the default here. Only
+// reward_ranges is set one by one, as --reward-range.
 struct ServerOptions {
   // Folder of the checkpoint: clp.json and its tensors, or a plain Hugging Face T5.
   std::string model;
-  // HOST:PORT of gRPC; port 0 takes a free one. The default answers this machine only. On a loopback address, or with
-  // tokens, Admin (prewarming) is served too.
+  // HOST:PORT of gRPC; port 0 takes a free one. The default answers this machine only. Without `tokens` Admin and
+  // Parameters are served on a loopback address only.
   std::string listen = "127.0.0.1:50051";
   // HOST:PORT of /metrics, /livez, /readyz and /version; port 0 takes a free one.
   std::string metrics_listen = "127.0.0.1:9090";
@@ -53,7 +54,7 @@ struct ServerOptions {
   std::vector<std::string> prewarm;
   // Tokens guessed from the article and tried per request and step; 0: none. Changes speed, never the text.
   int draft_tokens = 7;
-  // Every request runs on mixed weights, never over the basis: it gets the same answer alone and in any batch.
+  // Every request runs on mixed weights, never over the basis, so that its bits do not depend on the load.
   bool deterministic = false;
   // Folder of the versions that publishers sent, made when it is missing; empty: they live in memory only.
   std::string state_dir;
@@ -65,7 +66,7 @@ struct ServerOptions {
   double lease_seconds = 30.0;
   // Versions in which a tensor grew by more, in root mean square, are refused; 0: not checked.
   double max_norm_jump = 10.0;
-  // File of bearer tokens, lines "ROLE TOKEN"; empty: everybody may call, and parameters are taken on loopback only.
+  // File of bearer tokens, lines "ROLE TOKEN"; empty: everybody may call what is served.
   std::string tokens;
   // PEM files of the server's certificate with its chain and of its key; empty: gRPC without TLS. New contents are
   // taken while it runs.

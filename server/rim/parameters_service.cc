@@ -2,7 +2,6 @@
 
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "server/rim/fetch_call.h"
 #include "server/rim/grpc_status.h"

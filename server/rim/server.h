@@ -10,8 +10,8 @@
 
 namespace trimtab {
 
-// The whole server: gRPC with trimtab.v1.Summarizer, health and reflection on one port, metrics and probes over HTTP on
-// another. Thread-safe.
+// The whole server: gRPC with trimtab.v1.Summarizer, Admin and Parameters, health and reflection on one port, metrics
+// and probes over HTTP on another. Thread-safe.
 class Server {
  public:
   // Loads the model and serves: ready when this returns. NotFound, InvalidArgument or FailedPrecondition for a
@@ -29,6 +29,7 @@ class Server {
   // Blocks until done. Safe to call again.
   void Drain();
 
+  // For tests.
   MixedWeightCache::Stats cache_stats() const;
 
  private:

@@ -82,7 +82,7 @@ TEST(RandomCheckpointTest, RefusesUnknownShapesTakenFoldersAndMissingTokenizers)
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("spiece.model")));
   ASSERT_OK(WriteRandomCheckpoint(Small(), 1, kTokenizer, folder.File("made")));
   EXPECT_THAT(WriteRandomCheckpoint(Small(), 1, kTokenizer, folder.File("made")),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not empty")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not an empty folder")));
 }
 
 }  // namespace
