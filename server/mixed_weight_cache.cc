@@ -66,6 +66,7 @@ struct State {
   std::set<std::shared_ptr<Entry>, LessWorth> idle ABSL_GUARDED_BY(mutex);  // Unpinned.
   int64_t bytes ABSL_GUARDED_BY(mutex) = 0;                                 // Resident and reserved.
   int64_t reserved ABSL_GUARDED_BY(mutex) = 0;  // By mixes under way that no request waits for.
+  int64_t returned ABSL_GUARDED_BY(mutex) = 0;  // Of these, since the start.
   double evicted_worth ABSL_GUARDED_BY(mutex) = 0.0;
   std::string only_version ABSL_GUARDED_BY(mutex);  // All others go when they are not in use; empty: all may stay.
   absl::flat_hash_map<std::string, int> basis_uses ABSL_GUARDED_BY(mutex);
@@ -291,6 +292,8 @@ absl::StatusOr<bool> MixedWeightCache::Impl::MixReserved(std::shared_ptr<const P
   const absl::Status status = mixed.status();
   MutexLock lock(state->mutex);
   state->reserved -= bytes;
+  state->returned += bytes;
+  state->changed.NotifyAll();
   // A request may have come first and had it made, or newer parameters been published.
   const bool wanted = mixed.ok() && !state->entries.contains(key) && (early || MayStay(*state, version));
   if (wanted) {
@@ -410,6 +413,7 @@ absl::StatusOr<std::shared_ptr<Entry>> MixedWeightCache::Impl::MakeOnUse(std::sh
                                                      ": raise its budget"));
   }
   if (!EvictFor(bytes, std::numeric_limits<double>::infinity())) {
+    ++state->stats.unavailable;
     return absl::UnavailableError("all mixed weights are in use");
   }
   absl::StatusOr<std::shared_ptr<const MixedWeights>> made = make(std::move(parameters), coefficients, MixTime::kOnUse);
@@ -451,6 +455,15 @@ absl::StatusOr<MixedWeightLease> MixedWeightCache::AcquireBasis(std::shared_ptr<
     state.changed.NotifyAll();
   }
   return MixedWeightLease{*std::move(made), CacheOutcome::kBasis};
+}
+
+bool MixedWeightCache::AwaitRoom() {
+  State& state = *impl_->state;
+  MutexLock lock(state.mutex);
+  if (state.reserved == 0) return false;
+  const int64_t returned = state.returned;
+  while (state.returned == returned) state.changed.Wait(state.mutex);
+  return true;
 }
 
 bool MixedWeightCache::Holds(const Parameters& parameters, const Coefficients& coefficients) const {

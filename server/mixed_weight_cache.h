@@ -57,13 +57,15 @@ class MixedWeightCache {
   // Leases may outlive the cache.
   ~MixedWeightCache();
 
-  // ResourceExhausted where one mixture alone is larger than the budget. Unavailable where all room is pinned: try
-  // again when a lease has ended. Both change nothing.
+  // ResourceExhausted where one mixture alone is larger than the budget. Unavailable where all room is pinned or taken
+  // by a mix in the background: try again when a lease has ended or AwaitRoom has returned. Both change nothing.
   absl::StatusOr<MixedWeightLease> Acquire(std::shared_ptr<const Parameters> parameters,
                                            const Coefficients& coefficients);
   // Weights that run over the basis and take no room here.
   absl::StatusOr<MixedWeightLease> AcquireBasis(std::shared_ptr<const Parameters> parameters,
                                                 const Coefficients& coefficients);
+  // Blocks until a mix in the background gives back the room it took. False where none has any.
+  bool AwaitRoom();
   bool Holds(const Parameters& parameters, const Coefficients& coefficients) const;
 
   // Told what became of one key, by its index; returns whether to go on.
@@ -84,6 +86,7 @@ class MixedWeightCache {
 
   struct Stats {
     int64_t hits = 0, misses = 0, shared = 0, basis = 0, evictions = 0, promotions = 0;
+    int64_t unavailable = 0;  // Times that Acquire found no room.
     int64_t entries = 0, bytes = 0;
   };
   Stats stats() const;

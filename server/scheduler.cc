@@ -209,14 +209,15 @@ absl::Status Scheduler::Impl::Lease(PendingRequest* pending, ExecutionPath path)
 // False when memory is short and the request must wait for another to leave.
 bool Scheduler::Impl::AdmitOne(PendingRequest* request, ExecutionPath path) {
   absl::Status status = Lease(request, path);
-  const bool room_is_pinned = absl::IsUnavailable(status);
+  const bool room_is_taken = absl::IsUnavailable(status);
   if (status.ok()) {
     status = engine->Admit({request->id, request->request.input_ids, request->lease.weights, request->request.options});
   }
-  if ((room_is_pinned || absl::IsResourceExhausted(status)) && !engine->idle()) {
+  if ((room_is_taken || absl::IsResourceExhausted(status)) && !engine->idle()) {
     memory_short = true;
     return false;
   }
+  if (room_is_taken && cache->AwaitRoom()) return false;  // It is tried again at once.
   std::unique_ptr<PendingRequest> owned = queue->Remove(request->id);
   if (!status.ok()) {
     queue->End(std::move(owned), std::move(status));

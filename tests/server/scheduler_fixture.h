@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -88,6 +89,7 @@ class SchedulerFixture : public ::testing::Test {
         [this](const auto& parameters, const auto&,
                MixTime when) -> absl::StatusOr<std::shared_ptr<const MixedWeights>> {
           if (mix_failure_) return absl::InternalError("the mix failed");
+          if (when == MixTime::kNow && while_mixing_) while_mixing_();
           return memory_.Make(*parameters, when);
         },
         &metrics_);
@@ -134,6 +136,7 @@ class SchedulerFixture : public ::testing::Test {
   FakeMemory memory_;
   EngineControl control_;
   std::atomic<bool> mix_failure_ = false;
+  std::function<void()> while_mixing_;  // Called by mixes that no request waits for.
   const std::shared_ptr<const Parameters> parameters_ = MakeParameters(1);
   std::unique_ptr<MixedWeightCache> cache_;
   std::unique_ptr<Scheduler> scheduler_;

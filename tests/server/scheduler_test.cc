@@ -120,6 +120,19 @@ TEST_F(SchedulerTest, WhoNeedsTheRoomOfACancelledEncodingWaitsForItsEnd) {
   EXPECT_OK(next->Await().status());
 }
 
+TEST_F(SchedulerTest, WhoIsAloneWaitsForARoomThatAMixInTheBackgroundHas) {
+  Start({}, /*max_queue_length=*/256, /*mixtures=*/1);
+  control_.RunFreely();
+  std::shared_ptr<Outcome> alone;
+  while_mixing_ = [&] {
+    alone = Submit({.first_token = 100, .key = 2});
+    EXPECT_TRUE(Eventually([&] { return cache_->stats().unavailable > 0; }));
+  };
+  cache_->Prewarm(parameters_, {KeyNumber(1)});
+  cache_->AwaitBackground();
+  EXPECT_OK(alone->Await().status());
+}
+
 TEST_F(SchedulerTest, CancellingWhatIsOverOrNeverWasDoesNothing) {
   Start({});
   control_.RunFreely();
