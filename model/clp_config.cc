@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "model/digest.h"
 #include "model/json_fields.h"
 #include "model/one_line.h"
 #include "model/status_macros.h"
@@ -22,7 +23,6 @@ using nlohmann::json;
 
 constexpr char kFile[] = "clp.json";
 constexpr int kFormatVersion = 1;
-constexpr size_t kMaxRewards = 16;
 constexpr size_t kMaxPresets = 64;
 constexpr int kPromptRepeats = 5;  // How often a weight is repeated in the prompt (paper A.2).
 
@@ -193,9 +193,7 @@ absl::Status ReadVersion(const JsonFields& fields, ClpConfig* config) {
     config->sequence = sequence->get<uint64_t>();
   }
   RETURN_IF_ERROR(fields.OptionalString("digest", &config->digest));
-  const bool hex = std::all_of(config->digest.begin(), config->digest.end(),
-                               [](char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); });
-  if (config->digest.empty() || (hex && config->digest.size() == 64)) return absl::OkStatus();
+  if (config->digest.empty() || IsHex(config->digest, 64)) return absl::OkStatus();
   return fields.Fault("digest", config->digest, "64 lower-case hex digits");
 }
 

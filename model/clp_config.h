@@ -27,6 +27,8 @@ struct RewardInfo {
   std::map<std::string, double> composite;
 };
 
+inline constexpr int kMaxRewards = 16;
+
 struct Preset {
   double alpha = 1.0;
   std::vector<double> w;  // In reward order.

@@ -2,6 +2,9 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 
 namespace trimtab {
@@ -21,6 +24,11 @@ std::string Sha256::HexDigest() {
   unsigned int size = 0;
   EVP_DigestFinal_ex(context_->evp, bytes, &size);
   return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(bytes), size));
+}
+
+bool IsHex(absl::string_view text, size_t length) {
+  const auto digit = [](char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); };
+  return text.size() == length && std::all_of(text.begin(), text.end(), digit);
 }
 
 }  // namespace trimtab

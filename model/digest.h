@@ -1,6 +1,7 @@
 #ifndef TRIMTAB_MODEL_DIGEST_H_
 #define TRIMTAB_MODEL_DIGEST_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,9 @@ class Sha256 {
   struct Context;
   std::unique_ptr<Context> context_;
 };
+
+// Whether `text` is `length` lower-case hex digits.
+bool IsHex(absl::string_view text, size_t length);
 
 }  // namespace trimtab
 

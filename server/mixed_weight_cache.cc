@@ -22,7 +22,6 @@
 namespace trimtab {
 namespace {
 
-// What an entry counts at least, so that weights without conditioned matrices cannot pile up for nothing.
 constexpr int64_t kMinEntryBytes = 4096;
 // Keys whose uses over the basis are remembered; then all are forgotten.
 constexpr size_t kMaxBasisKeys = 4096;
@@ -84,8 +83,6 @@ std::string VersionOf(const Parameters& parameters) {
 std::string KeyOf(const Parameters& parameters, const Coefficients& coefficients) {
   return VersionOf(parameters) + coefficients.Key();
 }
-
-int64_t BytesOf(const Parameters& parameters) { return std::max(kMinEntryBytes, MixedWeights::Bytes(parameters)); }
 
 double CostOf(const Coefficients& coefficients) {
   const std::vector<float>& c = coefficients.values();
@@ -271,7 +268,7 @@ absl::StatusOr<bool> MixedWeightCache::Impl::Reserve(const Job& job, const Coeff
   const double worth = job.promotion && uses != state->basis_uses.end()
                            ? state->evicted_worth + uses->second * CostOf(coefficients)
                            : std::numeric_limits<double>::infinity();
-  const int64_t bytes = BytesOf(*job.parameters);
+  const int64_t bytes = EntryBytes(*job.parameters);
   if ((state->reserved > 0 && !LeavesRoom(bytes)) || !EvictFor(bytes, worth, keep)) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "one mixture takes ", bytes, " bytes, and the mixed-weight cache of ", options.byte_budget,
@@ -284,7 +281,7 @@ absl::StatusOr<bool> MixedWeightCache::Impl::Reserve(const Job& job, const Coeff
 absl::StatusOr<bool> MixedWeightCache::Impl::MixReserved(std::shared_ptr<const Parameters> parameters,
                                                          const Coefficients& coefficients, int64_t uses, bool early) {
   const std::string version = VersionOf(*parameters), key = version + coefficients.Key();
-  const int64_t bytes = BytesOf(*parameters);
+  const int64_t bytes = EntryBytes(*parameters);
   const absl::Time start = absl::Now();
   absl::StatusOr<std::shared_ptr<const MixedWeights>> mixed = make(std::move(parameters), coefficients, MixTime::kNow);
   metrics->mix_duration.Observe(absl::ToDoubleSeconds(absl::Now() - start));
@@ -339,7 +336,7 @@ int MixedWeightCache::Remix(const Parameters& old, const std::shared_ptr<const P
   int mixed = 0;
   for (const Impl::Hot& key : impl_->HotKeys(VersionOf(old))) {
     if (Holds(*next, key.coefficients)) continue;
-    if (!go_on() || !impl_->ReserveForRemix(BytesOf(*next), key.worth)) break;
+    if (!go_on() || !impl_->ReserveForRemix(EntryBytes(*next), key.worth)) break;
     mixed += impl_->MixReserved(next, key.coefficients, key.uses, /*early=*/true).value_or(false);
   }
   return mixed;
@@ -358,10 +355,14 @@ void MixedWeightCache::Impl::KeepOnly(const Parameters& parameters) {
     next = state->idle.erase(next);
   }
   ShowUse();
-  PrepareRoom(BytesOf(parameters));
+  PrepareRoom(EntryBytes(parameters));
 }
 
 void MixedWeightCache::KeepOnly(const Parameters& parameters) { impl_->KeepOnly(parameters); }
+
+int64_t MixedWeightCache::EntryBytes(const Parameters& parameters) {
+  return std::max(kMinEntryBytes, MixedWeights::Bytes(parameters));
+}
 
 MixedWeightCache::MixedWeightCache(const Options& options, MakeFunction make, Metrics* metrics)
     : impl_(std::make_unique<Impl>(options, std::move(make), metrics)) {}
@@ -406,7 +407,7 @@ absl::StatusOr<MixedWeightLease> MixedWeightCache::Impl::Acquire(std::shared_ptr
 absl::StatusOr<std::shared_ptr<Entry>> MixedWeightCache::Impl::MakeOnUse(std::shared_ptr<const Parameters> parameters,
                                                                          const Coefficients& coefficients) {
   const std::string version = VersionOf(*parameters), key = version + coefficients.Key();
-  const int64_t bytes = BytesOf(*parameters);
+  const int64_t bytes = EntryBytes(*parameters);
   if (bytes > options.byte_budget) {
     return absl::ResourceExhaustedError(absl::StrCat("one mixture takes ", bytes,
                                                      " bytes, the mixed-weight cache may hold ", options.byte_budget,

@@ -42,6 +42,10 @@ class MixedWeightCache {
   using MakeFunction = std::function<absl::StatusOr<std::shared_ptr<const MixedWeights>>(
       std::shared_ptr<const Parameters>, const Coefficients&, MixTime)>;
 
+  // What a mixture of `parameters` counts as: at least a little, so that weights without conditioned matrices cannot
+  // pile up for nothing.
+  static int64_t EntryBytes(const Parameters& parameters);
+
   struct Options {
     int64_t byte_budget = int64_t{1} << 30;
     int promote_after = 3;  // Uses over the basis.

@@ -13,8 +13,6 @@
 namespace trimtab {
 namespace {
 
-constexpr int kMaxRewards = 16;
-
 absl::Status CheckLength(absl::string_view field, absl::string_view value) {
   if (value.size() <= kMaxNameBytes) return absl::OkStatus();
   return InvalidField(field, absl::StrCat("has ", value.size(), " bytes; at most ", kMaxNameBytes, " are accepted"));

@@ -12,6 +12,7 @@
 #include "model/mixed_weights.h"
 #include "model/rewards/reward_model.h"
 #include "model/status_macros.h"
+#include "server/mixed_weight_cache.h"
 #include "server/rim/memory_allowance.h"
 #include "server/rim/prewarm.h"
 #include "server/staging.h"
@@ -70,7 +71,7 @@ MemoryNeeds NeedsOf(const ServerOptions& options, const LoadedModel& model) {
   if (!model.backend->on_host()) return needs;
   const EngineMemory engine = MemoryOf(parameters.config(), EngineOptionsOf(options));
   const int64_t scratch = HostBlockBytes(parameters.scratch_bytes() / 4);
-  const int64_t mixed_bytes = std::max(kLeastMixtureBytes, MixedWeights::Bytes(parameters));
+  const int64_t mixed_bytes = MixedWeightCache::EntryBytes(parameters);
   needs.fixed = engine.fixed * (model.reward_models.empty() ? 1 : 2) + scratch + kRoundedUp;
   needs.row = engine.row;
   needs.article = HostBlockBytes(engine.input_token * options.max_input_tokens / 4);

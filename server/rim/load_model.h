@@ -40,8 +40,6 @@ absl::StatusOr<LoadedModel> LoadModel(const ServerOptions& options, const Disk* 
 
 // Requests that are read at a time where memory allows: slow senders are many sooner than it is short.
 inline constexpr int kMostReaders = 1024;
-// What a mixture counts as at least: a model without conditioned matrices has none to speak of.
-inline constexpr int64_t kLeastMixtureBytes = 4096;
 
 // The engine's part of `options`, but for what memory allows.
 EngineOptions EngineOptionsOf(const ServerOptions& options);

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "model/checksum.h"
+#include "model/digest.h"
 #include "model/field_error.h"
 #include "model/published.h"
 #include "model/status_macros.h"
@@ -29,9 +30,7 @@ absl::Status CheckNumber(absl::string_view field, uint64_t value, uint64_t low, 
 }
 
 absl::Status CheckHex(absl::string_view field, absl::string_view text, size_t length) {
-  const bool hex =
-      std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); });
-  if (hex && text.size() == length) return absl::OkStatus();
+  if (IsHex(text, length)) return absl::OkStatus();
   return InvalidField(field,
                       absl::StrCat("has ", text.size(), " characters; expected ", length, " lower-case hex digits"));
 }

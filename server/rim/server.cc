@@ -169,7 +169,7 @@ absl::Status Server::Impl::Start() {
 
 absl::Status Server::Impl::StartEngine() {
   Backend* const backend = model.backend.get();
-  const int64_t mixture = std::max(kLeastMixtureBytes, MixedWeights::Bytes(*model.parameters));
+  const int64_t mixture = MixedWeightCache::EntryBytes(*model.parameters);
   const bool all = !backend->on_host() || (model.memory.mixtures + 1) * mixture > options.cache_bytes;
   MixedWeightCache::Options caching{.byte_budget = all ? options.cache_bytes : model.memory.mixtures * mixture};
   if (backend->on_host()) caching.prepare = [](int64_t bytes) { PrepareHost(bytes / 4); };
