@@ -15,6 +15,9 @@ if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(trimtab_options INTERFACE -Wthread-safety -Werror=thread-safety)
 endif()
 
+# What we ship has the same bytes wherever it was built.
+add_compile_options($<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>)
+
 if(TRIMTAB_SANITIZE)
   add_compile_options(-fsanitize=${TRIMTAB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TRIMTAB_SANITIZE})

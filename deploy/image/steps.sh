@@ -19,19 +19,8 @@ packages() {
   apt_install git ca-certificates $(sed -e 's/#.*//' "$repository/deploy/apt-packages.txt")
 }
 
-owner_of() {  # The package of a file. Some packages of Debian 12 say /lib for what lies in /usr/lib.
-  { dpkg-query --search "$1" 2>/dev/null || dpkg-query --search "${1#/usr}"; } | sed 's/: .*//'
-}
-
-packages_of() {  # The packages of the shared libraries that programs load.
-  local file
-  for file in $(ldd "$@" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' | sort -u); do
-    owner_of "$(realpath "$file")"
-  done | sort -u
-}
-
 build() {
-  local out=$1 work
+  local out=$1 work programs
   work=$(mktemp -d)
   cmake -S "$repository" -B "$work" -G Ninja -DCMAKE_BUILD_TYPE=Release -DTRIMTAB_TESTS=OFF "${@:2}"
   cmake --build "$work" --parallel "${TRIMTAB_JOBS:-$(nproc)}" --target trimtabd trimtab trimtab-gateway trimtab_sentencepiece
@@ -40,7 +29,9 @@ build() {
   install -D --mode 644 --target-directory "$out/usr/local/share/doc/trimtab" "$repository/LICENSE"
   mkdir -p "$out/usr/local/share/trimtab"
   cp -r "$repository/deploy/models" "$out/usr/local/share/trimtab/"
-  packages_of "$out"/usr/local/bin/* "$out"/usr/local/lib/trimtab/*.so >"$out/usr/local/share/trimtab/packages.txt"
+  programs=("$out"/usr/local/bin/* "$out"/usr/local/lib/trimtab/*.so)
+  "$repository/deploy/sbom.py" --packages "${programs[@]}" >"$out/usr/local/share/trimtab/packages.txt"
+  "$repository/deploy/sbom.py" "${programs[@]}" >"$out/usr/local/share/trimtab/trimtab.cdx.json"
 }
 
 runtime() {
