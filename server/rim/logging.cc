@@ -1,8 +1,11 @@
 #include "server/rim/logging.h"
 
+#include <grpc/support/log.h>
+
 #include <memory>
 
 #include "absl/time/time.h"
+#include "google/protobuf/stubs/logging.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
@@ -23,6 +26,23 @@ class JsonFormatter : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
 };
 
+// Never destroyed: libraries may speak until the very end of the process.
+std::shared_ptr<spdlog::logger>& LogOfLibraries() {
+  static auto& log = *new std::shared_ptr<spdlog::logger>();
+  return log;
+}
+
+// Callers can have protobuf complain once for each request, so it is not heard by default.
+void LogOfProtobuf(google::protobuf::LogLevel level, const char* /*file*/, int /*line*/, const std::string& message) {
+  const bool fatal = level == google::protobuf::LOGLEVEL_FATAL;
+  LogOfLibraries()->log(fatal ? spdlog::level::critical : spdlog::level::debug, "protobuf: {}", message);
+}
+
+void LogOfGrpc(gpr_log_func_args* said) {
+  const bool error = said->severity == GPR_LOG_SEVERITY_ERROR;
+  LogOfLibraries()->log(error ? spdlog::level::warn : spdlog::level::debug, "gRPC: {}", said->message);
+}
+
 }  // namespace
 
 std::string JsonLogLine(const std::string& time, const std::string& level, const std::string& message) {
@@ -39,7 +59,10 @@ void SetUpLogging(const std::string& format, const std::string& level) {
   }
   logger->set_level(spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::trace);
+  LogOfLibraries() = logger;
   spdlog::set_default_logger(std::move(logger));
+  google::protobuf::SetLogHandler(LogOfProtobuf);
+  gpr_set_log_function(LogOfGrpc);
 }
 
 }  // namespace trimtab

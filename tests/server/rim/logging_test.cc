@@ -1,7 +1,10 @@
 #include "server/rim/logging.h"
 
+#include <grpc/support/log.h>
+
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "trimtab/v1/summarizer.pb.h"
 
 namespace trimtab {
 namespace {
@@ -19,6 +22,17 @@ TEST(LoggingTest, WritesOneJsonObjectALineWhateverTheMessage) {
 TEST(LoggingTest, ReplacesBytesThatAreNoText) {
   const auto parsed = nlohmann::json::parse(JsonLogLine("t", "info", "bad \xff byte"));
   EXPECT_EQ(parsed["message"], "bad \xEF\xBF\xBD byte");
+}
+
+TEST(LoggingTest, LibrariesSpeakThroughTheLogAndCallersCannotFillIt) {
+  SetUpLogging("json", "info");
+  testing::internal::CaptureStderr();
+  EXPECT_FALSE(v1::SummarizeRequest().ParseFromString("\x0a\x01\xff"));  // Protobuf complains about the text.
+  gpr_log(GPR_ERROR, "no such %s", "port");
+  const std::string said = testing::internal::GetCapturedStderr();
+  const auto line = nlohmann::json::parse(said);
+  EXPECT_EQ(line["level"], "warning");
+  EXPECT_EQ(line["message"], "gRPC: no such port");
 }
 
 }  // namespace
