@@ -25,6 +25,7 @@ TEST(LoggingTest, ReplacesBytesThatAreNoText) {
 }
 
 TEST(LoggingTest, LibrariesSpeakThroughTheLogAndCallersCannotFillIt) {
+  gpr_log_verbosity_init();  // As grpc_init does.
   SetUpLogging("json", "info");
   testing::internal::CaptureStderr();
   EXPECT_FALSE(v1::SummarizeRequest().ParseFromString("\x0a\x01\xff"));  // Protobuf complains about the text.
