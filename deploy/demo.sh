@@ -53,9 +53,9 @@ cache_counters() {
 start_server
 title "The article"
 cat "$article"
-title "One article, four weightings of (rouge, nli, quality): the weights are mixed for each on first sight"
+title "One article, four weightings of (rouge, nli, quality): mixed on first sight, or together over the basis"
 summarize "${weightings[@]}"
-title "The same again: the mixed weights are still there"
+title "The same again: what was mixed is still there"
 summarize "${weightings[@]}"
 title "alpha = 1: reference attention with the shared tensors, whatever the weights"
 summarize --alpha 1 --weights 1,0,0 --weights 0,0,1
