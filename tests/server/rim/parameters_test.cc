@@ -229,12 +229,15 @@ TEST_F(ParametersTest, BytesThatAreNoMessageEndTheStream) {
 }
 
 TEST_F(ParametersTest, AServerThatStartsLateCatchesUpFromAPeer) {
-  ASSERT_NO_FATAL_FAILURE(StartDurable());
+  ServerOptions options = Options("");
+  options.lease_seconds = 600.0;  // However slowly this runs.
+  ASSERT_NO_FATAL_FAILURE(StartDurable(options));
   const CheckpointPtr first = NextVersion(*base_, 1, 1), second = NextVersion(*first, 1, 2);
   Publisher publisher({address()}, {});
   ASSERT_OK(publisher.Publish(*first, base_.get()));
   ASSERT_OK(publisher.Publish(*second, first.get()));
-  ASSERT_OK_AND_ASSIGN(const auto late, Server::Start(Options(model_.File("checkpoint"))));
+  options.model = model_.File("checkpoint");
+  ASSERT_OK_AND_ASSIGN(const auto late, Server::Start(options));
   const ParametersClient client(late->grpc_address());
   ASSERT_OK_AND_ASSIGN(const PushResult result, client.CatchUp(ParametersClient(address()), ""));
   EXPECT_FALSE(result.durable) << "it has no state-dir";
