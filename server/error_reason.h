@@ -17,11 +17,18 @@ inline constexpr char kIncomplete[] = "INCOMPLETE";                 // Commit ca
 inline constexpr char kNotBegun[] = "NOT_BEGUN";                    // A chunk or Commit of nothing that is staged.
 inline constexpr char kUnsoundParameters[] = "UNSOUND_PARAMETERS";  // Intact, but not fit to be served.
 
+inline constexpr char kDraining[] = "DRAINING";  // It is stopping; others are not.
+
 inline constexpr char kReasonPayload[] = "trimtab.v1/reason";
 
 inline absl::Status WithReason(absl::Status status, absl::string_view reason) {
   status.SetPayload(kReasonPayload, absl::Cord(reason));
   return status;
+}
+
+// What those are told whom a server that is stopping leaves.
+inline absl::Status DrainedError() {
+  return WithReason(absl::UnavailableError("the server is stopping: send the request to another"), kDraining);
 }
 
 inline std::optional<std::string> ReasonOf(const absl::Status& status) {

@@ -59,7 +59,7 @@ bool ParameterUpdates::stopped() const {
 // --- receiving ---
 
 absl::Status ParameterUpdates::CheckMayChange() const {
-  if (stopped_) return absl::UnavailableError("the server is stopping");
+  if (stopped_) return DrainedError();
   if (busy_) return absl::ResourceExhaustedError("another version is being committed or activated: try again");
   return absl::OkStatus();
 }
@@ -130,7 +130,7 @@ absl::StatusOr<ParameterUpdates::Begun> ParameterUpdates::Stage(const Manifest& 
 }
 
 absl::Status ParameterUpdates::CheckTicket(uint64_t ticket) const {
-  if (stopped_) return absl::UnavailableError("the server is stopping");
+  if (stopped_) return DrainedError();
   if (staging_ != nullptr && lease_.last() != staging_lease_) return Superseded();
   if (staging_ != nullptr && ticket == ticket_) return absl::OkStatus();
   return WithReason(absl::FailedPreconditionError(

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/status_macros.h"
+#include "server/error_reason.h"
 
 namespace trimtab {
 namespace {
@@ -50,8 +51,6 @@ absl::Status DeadlineError(Stage stage) {
 }
 
 absl::Status CancelledByCaller() { return absl::CancelledError("the caller cancelled the request"); }
-
-absl::Status DrainedError() { return absl::UnavailableError("the server is stopping: send the request to another"); }
 
 absl::StatusOr<size_t> RequestQueue::Add(std::span<std::unique_ptr<PendingRequest>> requests) {
   MutexLock lock(mutex_);

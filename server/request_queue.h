@@ -124,7 +124,6 @@ class RequestQueue {
 
 absl::Status DeadlineError(PendingRequest::Stage stage);
 absl::Status CancelledByCaller();
-absl::Status DrainedError();
 
 }  // namespace trimtab
 

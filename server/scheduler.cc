@@ -12,6 +12,7 @@
 #include "model/field_error.h"
 #include "model/status_macros.h"
 #include "server/batch_plan.h"
+#include "server/error_reason.h"
 #include "server/request_queue.h"
 
 namespace trimtab {

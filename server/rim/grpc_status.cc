@@ -18,8 +18,6 @@ absl::string_view Reason(absl::StatusCode code) {
       return "INVALID_REQUEST";
     case absl::StatusCode::kResourceExhausted:
       return "OVERLOADED";
-    case absl::StatusCode::kUnavailable:
-      return "DRAINING";
     case absl::StatusCode::kFailedPrecondition:
       return "PARAMS_VERSION_UNAVAILABLE";
     default:

@@ -16,7 +16,7 @@ inline constexpr absl::Duration kRetryDelay = absl::Milliseconds(250);
 //   BadRequest naming the field when the status has one (model/field_error.h),
 //   RetryInfo{kRetryDelay} for ResourceExhausted.
 // Reasons: what the error says itself (server/error_reason.h), else INVALID_REQUEST, OVERLOADED (ResourceExhausted),
-// DRAINING (Unavailable), PARAMS_VERSION_UNAVAILABLE (FailedPrecondition), else the name of the code.
+// PARAMS_VERSION_UNAVAILABLE (FailedPrecondition), else the name of the code.
 grpc::Status ToGrpc(const absl::Status& status);
 
 // "OK", "INVALID_ARGUMENT", ...: how gRPC and our metrics name a code.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "server/error_reason.h"
 #include "server/rim/convert.h"
 
 namespace trimtab {
@@ -12,7 +13,7 @@ WatchCall::WatchCall(const ParametersParts& parts, const absl::Status& allowed) 
     return;
   }
   watch_ = parts_.updates->Watch([this](const std::optional<ParameterVersion>& version) {
-    version.has_value() ? Offer(*version) : Stop(absl::UnavailableError("the server is stopping"));
+    version.has_value() ? Offer(*version) : Stop(DrainedError());
   });
 }
 

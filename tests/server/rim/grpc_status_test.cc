@@ -68,7 +68,8 @@ TEST(GrpcStatusTest, GivesAReasonInOurDomain) {
   } kCases[] = {{absl::InvalidArgumentError(""), "INVALID_REQUEST"},
                 {WithReason(absl::FailedPreconditionError(""), kNotBegun), "NOT_BEGUN"},
                 {absl::ResourceExhaustedError(""), "OVERLOADED"},
-                {absl::UnavailableError(""), "DRAINING"},
+                {DrainedError(), "DRAINING"},
+                {absl::UnavailableError("all mixed weights are in use"), "UNAVAILABLE"},
                 {absl::FailedPreconditionError(""), "PARAMS_VERSION_UNAVAILABLE"},
                 {absl::DeadlineExceededError(""), "DEADLINE_EXCEEDED"}};
   for (const auto& c : kCases) {
