@@ -59,7 +59,7 @@ def answers(url):
         return False
 
 
-class Pair:
+class Deployment:
     """Server and Prometheus, from construction to close(), and a trainer from train(). `binaries`: a build folder.
     `folder`: an empty one."""
 
@@ -186,8 +186,8 @@ class Load:
 
     HOT = (1.0, 0.0, 0.5, 0.25, 0.75)
 
-    def __init__(self, pair, callers=3):
-        self.pair, self.stop = pair, threading.Event()
+    def __init__(self, deployment, callers=3):
+        self.deployment, self.stop = deployment, threading.Event()
         self.threads = [threading.Thread(target=self._call, args=(caller,)) for caller in range(callers)]
         for thread in self.threads:
             thread.start()
@@ -196,7 +196,7 @@ class Load:
         rounds = 0
         while not self.stop.is_set():
             rare = (37 * rounds + 101 * caller) % 997 / 997
-            self.pair.send((*self.HOT[:1 + rounds % len(self.HOT)], rare))
+            self.deployment.send((*self.HOT[:1 + rounds % len(self.HOT)], rare))
             rounds += 1
 
     def close(self):

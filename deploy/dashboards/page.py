@@ -66,16 +66,16 @@ def draw(prometheus, start, end, path):
 
 
 def draw_under_load(build, seconds, path):
-    """Starts the pair, keeps it busy, changes parameters twice, draws."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.closing(live.Pair(build, folder, "1s", "10s")) as pair:
+    """Starts the deployment, keeps it busy, changes parameters twice, draws."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(live.Deployment(build, folder, "1s", "10s")) as deployment:
         start = time.time()
-        with contextlib.closing(live.Load(pair)):
+        with contextlib.closing(live.Load(deployment)):
             for number in (1, 2):
                 time.sleep(seconds / 3)
-                pair.change(number)
-            pair.train(steps=1)
+                deployment.change(number)
+            deployment.train(steps=1)
             time.sleep(seconds / 3)
-        draw(pair.prometheus, start, time.time(), path)
+        draw(deployment.prometheus, start, time.time(), path)
 
 
 def main():

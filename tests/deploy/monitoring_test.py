@@ -36,27 +36,27 @@ def exported_name(name, types):
 
 
 class LiveTest(unittest.TestCase):
-    """A pair that has seen everything callers do, and a training."""
+    """A deployment that has seen everything callers do, and a training."""
 
     @classmethod
     def setUpClass(cls):
         folder = cls.enterClassContext(tempfile.TemporaryDirectory())
         cls.start = time.time()
-        cls.pair = cls.enterClassContext(contextlib.closing(live.Pair(sys.argv[1], folder, "200ms", "5s")))
-        live.await_true(lambda: cls.pair.prometheus.get("query", query="trimtab_build_info")["result"], "a first scrape")
-        cls.pair.send((1.0, 0.5, 0.0, 0.5))
-        cls.pair.send((0.25, 0.25), "--execution-path", "dense")  # Or a busy machine may serve all without the cache.
-        cls.pair.change(1)
-        cls.pair.train(steps=3)
-        cls.pair.pause_training()
+        cls.deployment = cls.enterClassContext(contextlib.closing(live.Deployment(sys.argv[1], folder, "200ms", "5s")))
+        live.await_true(lambda: cls.deployment.prometheus.get("query", query="trimtab_build_info")["result"], "a first scrape")
+        cls.deployment.send((1.0, 0.5, 0.0, 0.5))
+        cls.deployment.send((0.25, 0.25), "--execution-path", "dense")  # Or a busy machine may serve all without the cache.
+        cls.deployment.change(1)
+        cls.deployment.train(steps=3)
+        cls.deployment.pause_training()
         cls.expositions = []
-        for address in (cls.pair.metrics, cls.pair.training):
+        for address in (cls.deployment.metrics, cls.deployment.training):
             with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as reply:
                 cls.expositions.append(reply.read().decode())
 
     def has_data(self, expression):
         """Whether a query gave a number at some time since the start."""
-        series = self.pair.prometheus.series(expression, self.start, time.time(), 0.5)
+        series = self.deployment.prometheus.series(expression, self.start, time.time(), 0.5)
         return any(math.isfinite(value) for _, points in series for _, value in points)
 
     def test_every_query_of_every_panel_gets_data(self):
@@ -83,7 +83,7 @@ class LiveTest(unittest.TestCase):
 
     def test_prometheus_evaluates_every_rule_and_a_server_that_works_raises_no_alarm(self):
         def evaluated():
-            groups = self.pair.prometheus.get("rules")["groups"]
+            groups = self.deployment.prometheus.get("rules")["groups"]
             return {rule["name"]: rule for group in groups for rule in group["rules"]}
 
         live.await_true(lambda: all(rule["health"] != "unknown" for rule in evaluated().values()), "an evaluation")
