@@ -12,7 +12,9 @@ namespace trimtab {
 namespace {
 
 constexpr int32_t kRows[] = {1, 2, 4, 8, 16, 32};
-constexpr int kRuns = 4;  // Of all, in turns; the fastest of each counts.
+// Of all, in turns; the fastest of each counts. No further turn begins after so long.
+constexpr int kRuns = 4;
+constexpr absl::Duration kEnough = absl::Milliseconds(500);
 
 // What a decode step reads and a weighting decides. Cross-attention keys and values belong to the encoder's pass.
 std::vector<const ParameterTensor*> StepMatrices(const Parameters& parameters) {
@@ -64,14 +66,14 @@ absl::StatusOr<StepCosts> MeasureStepCosts(const Parameters& parameters, Backend
     out = std::max(out, tensor->spec.shape[0]);
     in = std::max(in, tensor->spec.shape[1]);
   }
-  constexpr int32_t most = kRows[std::size(kRows) - 1];
-  ASSIGN_OR_RETURN(Buffer x, backend->Allocate(most * in));
-  ASSIGN_OR_RETURN(Buffer y, backend->Allocate(most * out));
-  ASSIGN_OR_RETURN(Buffer c, backend->Allocate(int64_t{most} * kMaxSets));
+  constexpr int32_t kMostRows = kRows[std::size(kRows) - 1];
+  ASSIGN_OR_RETURN(Buffer x, backend->Allocate(kMostRows * in));
+  ASSIGN_OR_RETURN(Buffer y, backend->Allocate(kMostRows * out));
+  ASSIGN_OR_RETURN(Buffer c, backend->Allocate(int64_t{kMostRows} * kMaxSets));
   ASSIGN_OR_RETURN(Buffer scratch, backend->Allocate(parameters.scratch_bytes() / 4));
-  const std::vector<float> ones(std::max<int64_t>(most * in, int64_t{most} * kMaxSets), 1.0f);
-  backend->Copy(ones.data(), most * in, x.data());
-  backend->Copy(ones.data(), int64_t{most} * kMaxSets, c.data());
+  const std::vector<float> ones(std::max<int64_t>(kMostRows * in, int64_t{kMostRows} * kMaxSets), 1.0f);
+  backend->Copy(ones.data(), kMostRows * in, x.data());
+  backend->Copy(ones.data(), int64_t{kMostRows} * kMaxSets, c.data());
 
   const auto multiply = [&](int32_t rows, auto operand_of) {
     for (const ParameterTensor* tensor : matrices) {
@@ -82,7 +84,8 @@ absl::StatusOr<StepCosts> MeasureStepCosts(const Parameters& parameters, Backend
   constexpr double kNever = std::numeric_limits<double>::infinity();
   for (const int32_t rows : kRows) costs.points.push_back({rows, kNever, kNever});
   costs.mix = kNever;
-  for (int run = 0; run < kRuns; ++run) {
+  const absl::Time start = absl::Now();
+  for (int run = 0; run < kRuns && (run == 0 || absl::Now() - start < kEnough); ++run) {
     for (StepCosts::Point& point : costs.points) {
       KeepLeast(
           backend, [&] { multiply(point.rows, [](const ParameterTensor& t) { return Operand(t.basis.factors[0]); }); },
