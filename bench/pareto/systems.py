@@ -69,6 +69,9 @@ SYSTEMS = {
     "attn": System({"variant": "attn"}),
     "logit": System({"variant": "logit"}),
     "prompting": System({"variant": "none"}, prompted=True),
+    # C.7: weightings nearer the vertices, w ~ Dirichlet(0.3).
+    "full_uneven": System({"variant": "full"}, {"dirichlet": [.3]}),
+    "attn_uneven": System({"variant": "attn"}, {"dirichlet": [.3]}),
     "full_prompted": System({"variant": "full"}, prompted=True),
     "soups": System({"variant": "full"}, {"vertices": True}),
     # Two rewards: as many steps for each as others have for both. Its vertices are single-objective runs, the rest is
