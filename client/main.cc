@@ -1,4 +1,5 @@
 // trimtab: the command line.
+#include <exception>
 #include <iostream>
 #include <memory>
 
@@ -29,7 +30,7 @@ int Complain(absl::string_view message, int code) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app(kDescription, "trimtab");
   app.footer(kFooter);
   app.require_subcommand(1);
@@ -59,4 +60,6 @@ int main(int argc, char** argv) {
   if (status.ok()) return 0;
   return Complain(absl::StrCat(absl::StatusCodeToString(status.code()), ": ", absl::string_view(status.message())),
                   kFailed);
+} catch (const std::exception& error) {
+  return Complain(error.what(), kFailed);
 }

@@ -19,6 +19,7 @@ std::vector<size_t> RendezvousOrder(absl::string_view key, const std::vector<std
   }
   std::sort(weighted.begin(), weighted.end(), std::greater<>());
   std::vector<size_t> order;
+  order.reserve(weighted.size());
   for (const auto& [weight, server] : weighted) order.push_back(server);
   return order;
 }

@@ -160,7 +160,7 @@ class CpuBackend final : public Backend {
     for (const DecodeQuery& query : args.queries) work += int64_t{2} * query.length * args.heads * args.head_dim;
     // Heads of one query stay together, for their keys lie together; one query alone is shared out.
     const int64_t rows = static_cast<int64_t>(args.queries.size());
-    const int64_t groups = std::clamp<int64_t>((2 * pool_.threads() + rows - 1) / rows, 1, args.heads);
+    const int64_t groups = std::clamp<int64_t>((int64_t{2} * pool_.threads() + rows - 1) / rows, 1, args.heads);
     const int64_t share = (args.heads + groups - 1) / groups;
     For(rows * groups, work, [&](int64_t item, int thread) {
       const int64_t row = item / groups, first = item % groups * share;

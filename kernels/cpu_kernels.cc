@@ -20,8 +20,8 @@ std::vector<CpuKernels> CollectKernels() {
 }  // namespace
 
 const std::vector<CpuKernels>& AllCpuKernels() {
-  static const std::vector<CpuKernels>* const kAll = new std::vector<CpuKernels>(CollectKernels());
-  return *kAll;
+  static const std::vector<CpuKernels>* const all = new std::vector<CpuKernels>(CollectKernels());
+  return *all;
 }
 
 std::vector<std::string> CpuInstructionSets() {

@@ -19,7 +19,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr D d;
-constexpr hn::RebindToSigned<D> di;
 constexpr hn::RebindToUnsigned<D> du;
 constexpr int64_t kLanes = hn::MaxLanes(d);
 

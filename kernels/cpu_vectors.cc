@@ -204,8 +204,8 @@ void AttendHeads(const float* q, const DecodeQuery& query, int32_t first_head, i
     const int32_t end = std::min(begin + kKeyBlock, length);
     for (int32_t h = 0; h < heads; ++h) {
       float* const line = scores + int64_t{h} * length;
-      for (int32_t key = begin; key < end; ++key)
-        line[key] = Dot(q + first + h * dim, keys + key * stride + h * dim, dim);
+      const int64_t head = int64_t{h} * dim;
+      for (int32_t key = begin; key < end; ++key) line[key] = Dot(q + first + head, keys + key * stride + head, dim);
     }
   }
   for (int32_t h = 0; h < heads; ++h) {
@@ -220,8 +220,9 @@ void AttendHeads(const float* q, const DecodeQuery& query, int32_t first_head, i
     PrefetchBlock(values, stride, begin + kKeyBlock, length, width);
     const int32_t count = std::min(kKeyBlock, length - begin);
     for (int32_t h = 0; h < heads; ++h) {
-      AddValues(values + begin * stride + h * dim, stride, scores + int64_t{h} * length + begin, count, dim,
-                out + first + h * dim);
+      const int64_t head = int64_t{h} * dim;
+      AddValues(values + begin * stride + head, stride, scores + int64_t{h} * length + begin, count, dim,
+                out + first + head);
     }
   }
 }

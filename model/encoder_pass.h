@@ -18,7 +18,7 @@ class CrossAttention {
                                                                 Backend* backend);
   static int64_t Elements(const T5Config& config, int32_t length);  // That it allocates.
   int32_t length() const { return length_; }
-  float* keys(int32_t layer) { return buffer_.data() + 2 * layer * plane_; }
+  float* keys(int32_t layer) { return buffer_.data() + int64_t{2} * layer * plane_; }
   float* values(int32_t layer) { return keys(layer) + plane_; }
 
  private:

@@ -59,6 +59,7 @@ std::string DescribeFile(absl::string_view name, const std::map<std::string, Ten
     ++dtypes[std::string(DTypeName(tensor.dtype))];
   }
   std::vector<std::string> types;
+  types.reserve(dtypes.size());
   for (const auto& [dtype, count] : dtypes) types.push_back(absl::StrCat(count, " ", dtype));
   return Line("file", absl::StrFormat("%-32s %4d tensors (%s), %.2f M parameters, %.1f MB", name, tensors.size(),
                                       absl::StrJoin(types, ", "), static_cast<double>(elements) / 1e6,

@@ -81,7 +81,7 @@ absl::Status CheckNorms(const Checkpoint& parent, const Checkpoint& next, double
   return absl::OkStatus();
 }
 
-absl::Status CheckCanary(std::shared_ptr<const Parameters> parameters, Backend* backend) {
+absl::Status CheckCanary(const std::shared_ptr<const Parameters>& parameters, Backend* backend) {
   const T5Config& config = parameters->config();
   ASSIGN_OR_RETURN(const std::vector<Coefficients> corners, Corners(parameters->clp()));
   for (const Coefficients& corner : corners) {

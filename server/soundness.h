@@ -19,7 +19,7 @@ absl::Status CheckNorms(const Checkpoint& parent, const Checkpoint& next, double
 
 // The canary: fixed prompts give finite logits at every vertex of the simplex, at its centre and at the reference.
 // Takes `backend` for itself; run it on a thread that may take its time.
-absl::Status CheckCanary(std::shared_ptr<const Parameters> parameters, Backend* backend);
+absl::Status CheckCanary(const std::shared_ptr<const Parameters>& parameters, Backend* backend);
 
 }  // namespace trimtab
 

@@ -43,7 +43,7 @@ class StopOnSignals {
     });
   }
   ~StopOnSignals() {
-    pthread_kill(waiter_.native_handle(), SIGTERM);
+    pthread_kill(waiter_.native_handle(), SIGINT);
     waiter_.join();
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }

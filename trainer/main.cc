@@ -1,4 +1,5 @@
 // trimtab-trainer: learns checkpoints and streams them into running servers.
+#include <exception>
 #include <iostream>
 #include <memory>
 
@@ -22,7 +23,7 @@ int Complain(absl::string_view message, int code) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   trimtab::StartWithSettings(argv);
   CLI::App app("Learns conditioned language policies and streams them into running servers.", "trimtab-trainer");
   app.footer(
@@ -54,4 +55,6 @@ int main(int argc, char** argv) {
   if (status.ok()) return 0;
   return Complain(absl::StrCat(absl::StatusCodeToString(status.code()), ": ", absl::string_view(status.message())),
                   kFailed);
+} catch (const std::exception& error) {
+  return Complain(error.what(), kFailed);
 }

@@ -118,6 +118,8 @@ absl::Status Training::Reward(const std::vector<size_t>& examples, const std::ve
                               LearnerBatch* batch, StepReport* report) {
   std::vector<std::string> summaries;
   std::vector<ScoredText> texts;
+  summaries.reserve(written.size());
+  texts.reserve(examples.size());
   for (const Generation& generation : written) summaries.push_back(tokenizer_->Decode(generation.tokens));
   for (size_t i = 0; i < examples.size(); ++i) {
     texts.push_back({examples_[examples[i]].document, summaries[i], examples_[examples[i]].summary});

@@ -54,7 +54,7 @@ bool WantsEvents(const httplib::Request& request) {
 
 void AnswerJson(std::string body, httplib::Response& reply) {
   body += '\n';
-  reply.set_content(std::move(body), kJson);
+  reply.set_content(body, kJson);
 }
 
 void AnswerError(const absl::Status& status, httplib::Response& reply) {

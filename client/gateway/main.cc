@@ -1,4 +1,5 @@
 // trimtab-gateway: flags, serve until a signal, finish what is under way.
+#include <exception>
 #include <iostream>
 #include <memory>
 
@@ -106,7 +107,7 @@ int Serve(GatewayOptions options) {
 }  // namespace
 }  // namespace trimtab
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app(trimtab::kDescription, "trimtab-gateway");
   app.footer(trimtab::kFooter);
   app.set_version_flag("--version", absl::StrCat("trimtab-gateway ", TRIMTAB_VERSION, " (", TRIMTAB_COMMIT, ")"));
@@ -123,4 +124,6 @@ int main(int argc, char** argv) {
   }
   flags.options.timeout = absl::Seconds(flags.timeout);
   return trimtab::Serve(flags.options);
+} catch (const std::exception& error) {
+  return trimtab::Complain(error.what(), trimtab::kCannotServe);
 }

@@ -64,6 +64,7 @@ LoadRun Drive(const LoadPlan& plan, const MakeCall& call) {
   run.started = absl::Now();
   Tickets tickets(plan, run.started);
   std::vector<std::thread> callers;
+  callers.reserve(of_caller.size());
   for (std::vector<Indexed>& samples : of_caller) {
     callers.emplace_back([&] { Work(tickets, run.started, call, &samples); });
   }

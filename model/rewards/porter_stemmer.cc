@@ -70,7 +70,7 @@ std::string Plural(string_view word) {
 // What follows where -ed or -ing was taken off.
 std::string Repaired(string_view stem) {
   constexpr Rule kRules[] = {{"at", "ate", Always}, {"bl", "ble", Always}, {"iz", "ize", Always}};
-  if (const std::string repaired = Apply(stem, kRules); repaired != stem) return repaired;
+  if (std::string repaired = Apply(stem, kRules); repaired != stem) return repaired;
   if (EndsInDoubleConsonant(stem)) {
     const bool stays = absl::StrContains("lsz", stem.substr(stem.size() - 1));
     return std::string(stays ? stem : stem.substr(0, stem.size() - 1));

@@ -177,6 +177,7 @@ RougeScore RougeLsum(absl::string_view reference, absl::string_view summary) {
   Numbering numbering;
   const std::vector<Words> expected = LinesOf(reference, &numbering), written = LinesOf(summary, &numbering);
   std::vector<std::vector<bool>> marked;
+  marked.reserve(expected.size());
   for (const Words& line : expected) marked.emplace_back(line.size());
   for (const Words& line : written) {
     LcsTable table(line);

@@ -56,13 +56,13 @@ void AddResourceLimit(int resource, const char* name, int64_t held, std::vector<
 
 ProcessMemory ParseProcessMemory(absl::string_view status) {
   ProcessMemory memory;
-  const std::pair<absl::string_view, int64_t*> kFields[] = {{"RssAnon:", &memory.anonymous},
-                                                            {"RssShmem:", &memory.shared},
-                                                            {"RssFile:", &memory.files},
-                                                            {"VmData:", &memory.data},
-                                                            {"VmSize:", &memory.address}};
+  const std::pair<absl::string_view, int64_t*> fields[] = {{"RssAnon:", &memory.anonymous},
+                                                           {"RssShmem:", &memory.shared},
+                                                           {"RssFile:", &memory.files},
+                                                           {"VmData:", &memory.data},
+                                                           {"VmSize:", &memory.address}};
   for (absl::string_view line : absl::StrSplit(status, '\n')) {
-    for (const auto& [name, bytes] : kFields) {
+    for (const auto& [name, bytes] : fields) {
       absl::string_view value = line;
       int64_t kilobytes = 0;
       if (absl::ConsumePrefix(&value, name) && absl::ConsumeSuffix(&value, " kB") &&
