@@ -15,7 +15,7 @@ from processes import Server  # noqa: E402
 UNKNOWN, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 2, 8, 12, 13, 14
 OK = ("grpc", 0)
 GOOD = message(b"\x0a\x09some text\x1a\x02\x08\x01")  # One token.
-GROWTH_MIB = 64
+GROWTH_MIB = int(os.environ["TRIMTAB_GROWTH_MIB"])
 
 
 class BadInputTest(unittest.TestCase):
