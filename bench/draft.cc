@@ -176,7 +176,7 @@ class Drafts {
     return MixedWeights::Mix(parameters_, Coefficients::From(mixing, weighting, {}), backend_.get());
   }
 
-  absl::StatusOr<std::vector<EngineRequest>> Texts(std::shared_ptr<const MixedWeights> weights) const {
+  absl::StatusOr<std::vector<EngineRequest>> Texts(const std::shared_ptr<const MixedWeights>& weights) const {
     ASSIGN_OR_RETURN(const auto tokenizer,
                      Tokenizer::Create(checkpoint_->tokenizer_model, checkpoint_->config.vocab_size));
     std::ifstream file(setup_.input);

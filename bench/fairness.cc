@@ -117,7 +117,7 @@ class Fairness {
       const auto done = std::make_shared<std::promise<void>>();
       const Clock::time_point start = Clock::now();
       scheduler_->Submit(Request(n),
-                         {.on_token = nullptr, .on_done = [this, done](absl::StatusOr<SummaryResult> result) {
+                         {.on_token = nullptr, .on_done = [this, done](const absl::StatusOr<SummaryResult>& result) {
                             Ended(result.status());
                             done->set_value();
                           }});
@@ -130,12 +130,13 @@ class Fairness {
 
   // Each request that ends is followed by the next.
   void SubmitFlood() {
-    scheduler_->Submit(Request(0), {.on_token = nullptr, .on_done = [this](absl::StatusOr<SummaryResult> result) {
-                                      Ended(result.status());
-                                      ++flood_done_;
-                                      if (flooding_ && result.ok()) return SubmitFlood();
-                                      flood_over_.release();
-                                    }});
+    scheduler_->Submit(Request(0),
+                       {.on_token = nullptr, .on_done = [this](const absl::StatusOr<SummaryResult>& result) {
+                          Ended(result.status());
+                          ++flood_done_;
+                          if (flooding_ && result.ok()) return SubmitFlood();
+                          flood_over_.release();
+                        }});
   }
   void StartFlood() {
     flooding_ = true;

@@ -254,6 +254,7 @@ absl::Status Lanes::Grid() {
         basis.push_back(seconds(lane_count, rows, 0));
       }
       std::vector<JoiningRows> joining;
+      joining.reserve(lane_count);
       for (int lane = 0; lane < lane_count; ++lane) joining.push_back({static_cast<uint64_t>(lane), each, 32, true});
       const std::vector<ExecutionPath> paths = PlanPaths(costs_, {}, joining);
       const double d = Median(dense), b = Median(basis), chosen = paths[0] == ExecutionPath::kDense ? d : b;

@@ -159,13 +159,15 @@ Paired TimeInTurns(absl::FunctionRef<void()> ours, absl::FunctionRef<void()> bas
   return {Median(a), Median(b), Median(ratios)};
 }
 
+constexpr size_t kApart = 64;  // Floats between what two threads write.
+
 double FmaPeak(int threads) {
   double best = 0;
-  std::vector<float> sinks(64 * threads, 0.999f);
+  std::vector<float> sinks(kApart * threads, 0.999f);
   for (int repeat = 0; repeat < 3; ++repeat) {
     std::vector<double> operations(threads);
     const double start = Now();
-    OnThreads(threads, [&](int t) { operations[t] = HWY_DYNAMIC_DISPATCH(FmaLoop)(20'000'000, &sinks[64 * t]); });
+    OnThreads(threads, [&](int t) { operations[t] = HWY_DYNAMIC_DISPATCH(FmaLoop)(20'000'000, &sinks[kApart * t]); });
     double total = 0;
     for (double count : operations) total += count;
     best = std::max(best, total / (Now() - start));
@@ -175,11 +177,11 @@ double FmaPeak(int threads) {
 
 double ReadBandwidth(int threads, const float* data, int64_t n) {
   const int64_t share = n / threads / 1024 * 1024;
-  std::vector<float> sinks(64 * threads);
+  std::vector<float> sinks(kApart * threads);
   double best = 0;
   for (int repeat = 0; repeat < 9; ++repeat) {
     const double start = Now();
-    OnThreads(threads, [&](int t) { sinks[64 * t] += HWY_DYNAMIC_DISPATCH(ReadLoop)(data + t * share, share); });
+    OnThreads(threads, [&](int t) { sinks[kApart * t] += HWY_DYNAMIC_DISPATCH(ReadLoop)(data + t * share, share); });
     best = std::max(best, 4.0 * static_cast<double>(share) * threads / (Now() - start));
   }
   return best;

@@ -165,7 +165,7 @@ absl::Status Update::StartServing(Precision precision) {
   ASSIGN_OR_RETURN(const StepCosts costs, MeasureStepCosts(*parameters, backend_.get()));
   store_ = std::make_unique<ParameterStore>(parameters);
   cache_ = std::make_unique<MixedWeightCache>(
-      MixedWeightCache::Options{.byte_budget = 2 * kWeightings * one},
+      MixedWeightCache::Options{.byte_budget = int64_t{2} * kWeightings * one},
       [this](std::shared_ptr<const Parameters> p, const Coefficients& c, MixTime when) {
         return MixedWeights::Mix(std::move(p), c, backend_.get(), when);
       },
@@ -197,6 +197,7 @@ void Update::Submit(int number, Phase* phase) {
   GenerationOptions options;
   options.max_new_tokens = options.min_new_tokens = setup_.new_tokens;
   std::vector<int32_t> ids;
+  ids.reserve(setup_.input_tokens);
   const auto words = static_cast<uint32_t>(base_->config.vocab_size - 3);
   for (int i = 0; i < setup_.input_tokens; ++i) {
     ids.push_back(static_cast<int32_t>(3 + (number * 7919u + i * 104729u) % words));

@@ -19,7 +19,7 @@ Checkpoint Perturbed(const Checkpoint& version, int number) {
   for (const PublishedTensor& place : places) {
     Tensor tensor = place.In(version);
     std::string& bytes = owner->emplace_back(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
-    for (size_t i = 2 * (number % 10); i < bytes.size(); i += 20) bytes[i] = static_cast<char>(bytes[i] ^ 1);
+    for (size_t i = size_t{2} * (number % 10); i < bytes.size(); i += 20) bytes[i] = static_cast<char>(bytes[i] ^ 1);
     tensor.bytes = std::as_bytes(std::span<const char>(bytes));
     tensors.push_back(std::move(tensor));
   }

@@ -22,8 +22,9 @@ class WholeSummary final : public RequestReactor {
  private:
   void OnRequest(absl::StatusOr<const grpc::ByteBuffer*> request) override {
     if (!request.ok()) return End(request.status());
-    call_.Submit(**request, &reply_,
-                 {.on_token = nullptr, .on_done = [this](absl::StatusOr<SummaryResult> result) { End(result); }});
+    call_.Submit(
+        **request, &reply_,
+        {.on_token = nullptr, .on_done = [this](const absl::StatusOr<SummaryResult>& result) { End(result); }});
   }
   void End(const absl::StatusOr<SummaryResult>& result) {
     if (!result.ok()) return Finish(call_.End(result.status()));

@@ -25,7 +25,7 @@ absl::StatusOr<Certificates> Read(const TlsFiles& files) {
 }
 
 absl::StatusOr<absl::Time> Check(const Certificates& certificates, const TlsFiles& files, absl::Time now) {
-  const absl::StatusOr<absl::Time> expiry = CheckCertificates(certificates, now);
+  absl::StatusOr<absl::Time> expiry = CheckCertificates(certificates, now);
   if (expiry.ok()) return expiry;
   return absl::Status(expiry.status().code(), absl::StrCat("TLS with ", files.certificate, " and ", files.key, ": ",
                                                            expiry.status().message()));
