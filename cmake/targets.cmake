@@ -15,7 +15,7 @@ if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(trimtab_options INTERFACE -Wthread-safety -Werror=thread-safety)
 endif()
 
-# What we ship names no path of a source.
+# What we ship without CUDA has the same bytes wherever it was built.
 add_compile_options($<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>)
 
 if(TRIMTAB_SANITIZE)
