@@ -16,8 +16,7 @@ inline constexpr char kSequenceTooLow[] = "SEQUENCE_TOO_LOW";       // It has ha
 inline constexpr char kIncomplete[] = "INCOMPLETE";                 // Commit came before all chunks.
 inline constexpr char kNotBegun[] = "NOT_BEGUN";                    // A chunk or Commit of nothing that is staged.
 inline constexpr char kUnsoundParameters[] = "UNSOUND_PARAMETERS";  // Intact, but not fit to be served.
-
-inline constexpr char kDraining[] = "DRAINING";  // It is stopping; others are not.
+inline constexpr char kDraining[] = "DRAINING";                     // It is stopping; others are not.
 
 inline constexpr char kReasonPayload[] = "trimtab.v1/reason";
 
